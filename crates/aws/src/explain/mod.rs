@@ -1,0 +1,83 @@
+//! A trace in AWS's words: what to change when a packet did not get through.
+//!
+//! [`remedies`] answers with sentences, each followed by the aws-cli command that would carry it
+//! out, where one command would.
+
+mod filter;
+mod route;
+
+use crate::model::State;
+use fabric::{DropReason, Fabric, HostId, PortId, Trace, Verdict};
+
+/// What would let the packet through, the most likely wish first. Nothing when it was delivered or
+/// when there is nothing to recommend.
+pub fn remedies(state: &State, fabric: &Fabric, trace: &Trace) -> Vec<String> {
+    let Verdict::Dropped(_, reason) = &trace.verdict else {
+        return Vec::new();
+    };
+    match reason {
+        DropReason::HostCannotSend { host, .. } => host_down(host),
+        DropReason::Guard { port, .. } => guard(port),
+        DropReason::PortFilter { port, rule: None, ingress, packet, .. } => {
+            filter::security_group(state, fabric, port, *ingress, packet)
+        }
+        DropReason::PortFilter { .. } => Vec::new(),
+        DropReason::BoundaryFilter { filter, rule, ingress, packet, .. } => {
+            filter::network_acl(state, filter.as_str(), rule.as_ref(), *ingress, packet)
+        }
+        DropReason::NoRoute { table, destination } => route::no_route(state, table.as_str(), *destination),
+        DropReason::RouteDrops { table, route, cause, .. } => {
+            route::blackhole(state, table.as_str(), route.as_str(), cause)
+        }
+        DropReason::NoSuchAddress { destination, network } => {
+            vec![format!("No network interface of {network} has {destination}; check the address.")]
+        }
+        DropReason::HostDown { port, host } => match host {
+            Some(host) => host_down(host),
+            None => vec![format!("{port} is attached to no instance; attach it.")],
+        },
+        DropReason::NoTranslation { address, .. } => no_translation(fabric, *address),
+        DropReason::NotAttached { gateway } => {
+            vec![format!("Attach {gateway} to this VPC: aws ec2 attach-internet-gateway --internet-gateway-id {gateway} --vpc-id <vpc>")]
+        }
+        DropReason::NotForwarding { host, destination } => vec![format!(
+            "{host} got a packet for {destination} and does not forward: turn on net.ipv4.ip_forward in it, or point the route elsewhere."
+        )],
+        DropReason::NoMapping { host, .. } => vec![format!(
+            "{host} is a NAT gateway: it only passes what its own side began. Give the instance a public address in a public subnet to reach it from outside."
+        )],
+        DropReason::AnswerMismatch { .. } => vec![
+            "The answer takes another way than the call and comes from another address; make both directions use the same gateway.".to_owned(),
+        ],
+        DropReason::Loop { at } => vec![format!("The routes send the packet round in a circle at {at}; change one of them.")],
+    }
+}
+
+fn host_down(host: &HostId) -> Vec<String> {
+    vec![format!(
+        "Start it: aws ec2 start-instances --instance-ids {host}"
+    )]
+}
+
+fn guard(port: &PortId) -> Vec<String> {
+    vec![format!(
+        "An instance that passes on others' packets needs its source/destination check off: aws ec2 modify-network-interface-attribute --network-interface-id {port} --no-source-dest-check"
+    )]
+}
+
+fn no_translation(fabric: &Fabric, address: std::net::Ipv4Addr) -> Vec<String> {
+    let port = fabric
+        .ports
+        .values()
+        .find(|port| port.addresses.contains(&address));
+    match port {
+        Some(port) => vec![
+            format!(
+                "{address} has no public address. Give it an Elastic IP: aws ec2 associate-address --allocation-id <eipalloc> --network-interface-id {} --private-ip-address {address}",
+                port.id
+            ),
+            "Or route its subnet's internet traffic to a NAT gateway instead of the internet gateway.".to_owned(),
+        ],
+        None => vec![format!("Nothing has the public address {address}; check it with aws ec2 describe-addresses.")],
+    }
+}

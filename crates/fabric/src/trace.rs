@@ -1,0 +1,194 @@
+//! What `walk` answers: hops and a verdict.
+
+use crate::filter::Layer;
+use crate::flow::Flow;
+use crate::id::{FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId};
+use crate::route::DropCause;
+use std::net::Ipv4Addr;
+
+/// A connection attempt, told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The flow that was asked about.
+    pub flow: Flow,
+    /// What happened to it, in order: the way out, then the way back.
+    pub hops: Vec<Hop>,
+    /// The host that took the packet on the way out, if one did, and the packet as it arrived
+    /// there (after translations).
+    pub arrived: Option<(HostId, Flow)>,
+    /// The outcome.
+    pub verdict: Verdict,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// On the way out or back.
+    pub direction: Direction,
+    /// The place: a port, a segment, a gateway, a host, by id.
+    pub at: String,
+    /// The resource that decided, by the cloud's id.
+    pub resource: Option<String>,
+    /// Its rule, by the cloud's id or number.
+    pub rule: Option<RuleId>,
+    /// What it did.
+    pub action: HopAction,
+    /// In words.
+    pub detail: String,
+}
+
+/// Out or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the caller to the called.
+    Out,
+    /// The answer.
+    Back,
+}
+
+/// What a step did; the contract's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HopAction {
+    /// A filter let it on.
+    Allow,
+    /// A filter, a guard or a missing thing stopped it.
+    Deny,
+    /// A route sent it on.
+    Route,
+    /// An address was rewritten.
+    Translate,
+    /// A balancer chose a target.
+    Balance,
+    /// It arrived.
+    Deliver,
+}
+
+/// The outcome. Unknown is an answer: `walk` never guesses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet arrived and its answer came back.
+    Delivered,
+    /// It did not, for this reason, on the way out or back.
+    Dropped(Direction, DropReason),
+    /// The model can't tell, because of this.
+    Unknown(String),
+}
+
+/// Every way to be dropped, closed: traces, remedies, flow logs and analyses share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// The sending host has no route or doesn't run.
+    HostCannotSend {
+        /// The host.
+        host: HostId,
+        /// Why, in words.
+        why: String,
+    },
+    /// The anti-spoofing guard of a port: the source (leaving) or destination (arriving) is not its
+    /// own.
+    Guard {
+        /// The port.
+        port: PortId,
+        /// The foreign address.
+        address: Ipv4Addr,
+        /// Whether the packet was arriving.
+        ingress: bool,
+    },
+    /// No rule of a port's layer allowed it, or its deciding rule denied it.
+    PortFilter {
+        /// The port.
+        port: PortId,
+        /// The layer consulted.
+        layer: Layer,
+        /// The denying rule, if one rule did.
+        rule: Option<(FilterId, RuleId)>,
+        /// Whether the packet was arriving.
+        ingress: bool,
+        /// The packet as the filter saw it.
+        packet: Flow,
+    },
+    /// A segment's boundary filter.
+    BoundaryFilter {
+        /// The segment.
+        segment: SegmentId,
+        /// The filter.
+        filter: FilterId,
+        /// The denying rule; `None` for the implied last one.
+        rule: Option<RuleId>,
+        /// Whether the packet was entering the segment.
+        ingress: bool,
+        /// The packet as the filter saw it.
+        packet: Flow,
+    },
+    /// No route matched.
+    NoRoute {
+        /// The table.
+        table: RouteTableId,
+        /// The destination.
+        destination: Ipv4Addr,
+    },
+    /// The matching route drops.
+    RouteDrops {
+        /// The table.
+        table: RouteTableId,
+        /// The route.
+        route: RuleId,
+        /// Why it drops.
+        cause: DropCause,
+        /// The destination.
+        destination: Ipv4Addr,
+    },
+    /// No port of the network has the destination.
+    NoSuchAddress {
+        /// The network.
+        network: NetworkId,
+        /// The destination.
+        destination: Ipv4Addr,
+    },
+    /// The port is attached to no running host.
+    HostDown {
+        /// The port.
+        port: PortId,
+        /// The host, if attached to one.
+        host: Option<HostId>,
+    },
+    /// A gateway has no translation for the address.
+    NoTranslation {
+        /// The gateway.
+        gateway: GatewayId,
+        /// The private source (leaving) or public destination (arriving).
+        address: Ipv4Addr,
+    },
+    /// A gateway does not join the network the packet is in (a route points at one attached
+    /// elsewhere).
+    NotAttached {
+        /// The gateway.
+        gateway: GatewayId,
+    },
+    /// The host got a packet that is not for it and does not forward.
+    NotForwarding {
+        /// The host.
+        host: HostId,
+        /// The packet's destination.
+        destination: Ipv4Addr,
+    },
+    /// A managed translator got a packet it has no mapping for.
+    NoMapping {
+        /// The translator.
+        host: HostId,
+        /// The packet.
+        packet: Flow,
+    },
+    /// The answer reached the caller from another address than it called, or not the caller at all.
+    AnswerMismatch {
+        /// The answer the caller waits for.
+        expected: Flow,
+        /// What came.
+        got: Flow,
+    },
+    /// The packet went round in a circle.
+    Loop {
+        /// Where it was seen again.
+        at: String,
+    },
+}

@@ -1,0 +1,2 @@
+//! The skylab command.
+fn main() {}
