@@ -1,1 +1,16 @@
-//! kernel
+//! The Linux back end: a [`fabric::Fabric`] as namespaces, links, routes and nftables.
+
+mod apply;
+mod classify;
+pub mod engine;
+pub mod factory;
+pub mod guest;
+pub mod launch;
+pub mod testing;
+pub mod namespace;
+mod netlink;
+mod plan;
+
+pub use engine::Engine;
+pub use namespace::NetNs;
+pub use netlink::NetlinkError;

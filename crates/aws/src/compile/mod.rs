@@ -26,6 +26,10 @@ mod subnet;
 mod touched;
 mod vpc;
 
+pub use route_table::is_active;
+pub use subnet::route_table_of;
+pub use vpc::{METADATA, RESOLVER, TIME, resolver};
+
 use crate::model::State;
 use fabric::{Fabric, NetworkId};
 use std::sync::Arc;

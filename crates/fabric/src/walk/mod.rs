@@ -1,0 +1,135 @@
+//! One packet, told: its way out and its answer's way back.
+//!
+//! This is the meaning of a fabric. Whatever the kernel back end does with a packet must equal what
+//! `walk` says, and what `walk` can't tell it calls unknown.
+//!
+//! A packet that a host sends meets, in this order: the host's own routes, which choose the port; the
+//! port's guard; the port's layers, first to last; the route table of the port's segment, which
+//! chooses where it leaves the network; the boundary filter of the segment it leaves and of the one
+//! it enters, if they differ; the receiving port's layers, last to first; its guard; and the
+//! receiving host, which takes it, forwards it, or drops it. Gateways translate between networks.
+
+pub mod filter;
+mod gateway;
+mod host;
+mod index;
+mod journey;
+mod network;
+mod state;
+
+use crate::{Direction, DropReason, Fabric, Flow, Host, HostId, Origin, PortId, Trace, Verdict};
+use index::Index;
+use journey::{End, Journey, Stop};
+use std::net::Ipv4Addr;
+
+/// Follows a connection attempt through the fabric and back.
+pub fn walk(fabric: &Fabric, from: &Origin, flow: Flow) -> Trace {
+    Walker::new(fabric).walk(from, flow)
+}
+
+/// A fabric made ready for many walks: who owns which address is looked up once.
+#[derive(Debug)]
+pub struct Walker<'a> {
+    fabric: &'a Fabric,
+    index: Index<'a>,
+}
+
+impl<'a> Walker<'a> {
+    /// Indexes a fabric; the cost is that of looking at every port once.
+    pub fn new(fabric: &'a Fabric) -> Self {
+        Self {
+            fabric,
+            index: Index::new(fabric),
+        }
+    }
+
+    /// Follows a connection attempt and its answer. A source of `0.0.0.0` becomes the primary address
+    /// of the port that the sender's routes choose.
+    pub fn walk(&self, from: &Origin, flow: Flow) -> Trace {
+        let mut journey = Journey::new(self);
+        match self.origin(from, flow) {
+            Ok((host, flow)) => {
+                let outcome = journey.send(host, flow);
+                self.answer(journey, host, flow, outcome)
+            }
+            Err(reason) => journey.told(flow, None, Verdict::Dropped(Direction::Out, reason)),
+        }
+    }
+
+    /// The sending host and the packet with its source.
+    fn origin(&self, from: &Origin, mut flow: Flow) -> Result<(&'a Host, Flow), DropReason> {
+        let nobody = |id: &str| DropReason::HostCannotSend {
+            host: id.into(),
+            why: "there is no such host".to_owned(),
+        };
+        let id = match from {
+            Origin::Host(id) => id,
+            Origin::Port(id) => self.host_of(id).ok_or_else(|| nobody(id.as_str()))?,
+        };
+        let host = self
+            .fabric
+            .hosts
+            .get(id)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| nobody(id.as_str()))?;
+        if flow.source == Ipv4Addr::UNSPECIFIED {
+            let port = match from {
+                Origin::Port(id) => Some(id),
+                Origin::Host(_) => host::route(host, flow).map(|route| &route.port),
+            };
+            let port = port.and_then(|port| self.fabric.ports.get(port));
+            if let Some(address) = port.and_then(|port| port.addresses.first()) {
+                flow.source = *address;
+            }
+        }
+        Ok((host, flow))
+    }
+
+    fn host_of(&self, port: &PortId) -> Option<&'a HostId> {
+        self.fabric
+            .ports
+            .get(port)?
+            .host
+            .as_ref()
+            .map(|(host, _)| host)
+    }
+
+    /// The way back, after the way out ended.
+    fn answer(
+        &self,
+        mut journey: Journey<'_, 'a>,
+        caller: &Host,
+        flow: Flow,
+        outcome: Result<End<'a>, Stop>,
+    ) -> Trace {
+        let (arrived, outcome) = match outcome {
+            Err(stop) => return journey.told(flow, None, stop.verdict(Direction::Out)),
+            Ok(End::Service { port, packet }) => {
+                journey.turn();
+                (None, journey.from_service(port, packet.reversed()))
+            }
+            Ok(End::Host { host, packet }) => {
+                journey.turn();
+                (
+                    Some((host.id.clone(), packet)),
+                    journey.send(host, packet.reversed()),
+                )
+            }
+        };
+        let expected = flow.reversed();
+        let verdict = match outcome {
+            Err(stop) => stop.verdict(Direction::Back),
+            Ok(End::Host { host, packet }) if host.id == caller.id && packet == expected => {
+                Verdict::Delivered
+            }
+            Ok(End::Host { packet, .. } | End::Service { packet, .. }) => Verdict::Dropped(
+                Direction::Back,
+                DropReason::AnswerMismatch {
+                    expected,
+                    got: packet,
+                },
+            ),
+        };
+        journey.told(flow, arrived, verdict)
+    }
+}

@@ -1,0 +1,137 @@
+//! The sockets by which one place is changed.
+
+use super::nftables::Transaction;
+use super::route::Request;
+use super::{ApplyError, Mode};
+use crate::namespace::NetNs;
+use crate::netlink::NetlinkError;
+use crate::netlink::socket::{Family, Socket};
+use crate::plan::Place;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A place that is being changed.
+pub(super) struct Session {
+    namespace: Arc<NetNs>,
+    route: Socket,
+    netfilter: Option<Socket>,
+}
+
+impl Session {
+    pub(super) fn open(namespace: Arc<NetNs>) -> Result<Self, NetlinkError> {
+        Ok(Self {
+            route: Socket::open(&namespace, Family::Route)?,
+            namespace,
+            netfilter: None,
+        })
+    }
+
+    /// Sends requests about links, addresses and routes.
+    pub(super) fn route(
+        &mut self,
+        place: &Place,
+        requests: Vec<Request>,
+        mode: Mode,
+    ) -> Result<(), ApplyError> {
+        // Those whose refusal only says that the work is done already go by themselves.
+        let (lenient, strict): (Vec<_>, Vec<_>) = requests
+            .into_iter()
+            .partition(|request| request.removes || mode == Mode::Salvage);
+        for request in lenient {
+            let what = request.what;
+            match self.route.request_all(vec![request.message]) {
+                Ok(()) => {}
+                Err(error) if mode == Mode::Salvage || is_gone(&error) => {}
+                Err(cause) => return Err(failure(place, what.to_owned(), cause)),
+            }
+        }
+        let whats: Vec<&'static str> = strict.iter().map(|request| request.what).collect();
+        let messages = strict.into_iter().map(|request| request.message).collect();
+        self.route.request_all(messages).map_err(|cause| {
+            let what = match &cause {
+                NetlinkError::Refused { message, .. } => whats.get(*message).copied(),
+                NetlinkError::Io(_) => None,
+            };
+            failure(place, what.unwrap_or("talk to rtnetlink").to_owned(), cause)
+        })
+    }
+
+    /// Carries a change of nftables out.
+    pub(super) fn nftables(
+        &mut self,
+        place: &Place,
+        transaction: Transaction<'_>,
+        mode: Mode,
+    ) -> Result<(), ApplyError> {
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        if self.netfilter.is_none() {
+            let socket = Socket::open(&self.namespace, Family::Netfilter)
+                .map_err(|cause| failure(place, "open nftables".to_owned(), cause))?;
+            self.netfilter = Some(socket);
+        }
+        let Some(socket) = self.netfilter.as_mut() else {
+            return Ok(());
+        };
+        match transaction.send(socket) {
+            Err((what, cause)) if mode == Mode::Strict => Err(failure(place, what, cause)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes settings under `/proc/sys/net`, which shows those of the reader's namespace.
+    pub(super) fn settings(
+        &self,
+        place: &Place,
+        settings: &[(&'static str, &str)],
+    ) -> Result<(), ApplyError> {
+        if settings.is_empty() {
+            return Ok(());
+        }
+        let write = || {
+            settings.iter().try_for_each(|(file, value)| {
+                let path = Path::new("/proc/sys/net").join(file);
+                match fs::write(path, value) {
+                    // A kernel without IPv6 needs none switched off.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::NotFound && file.starts_with("ipv6") =>
+                    {
+                        Ok(())
+                    }
+                    other => other.map_err(|error| (*file, error)),
+                }
+            })
+        };
+        match self.namespace.run(write) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err((file, error))) => {
+                Err(failure(place, format!("set net/{file}"), error.into()))
+            }
+            Err(error) => Err(failure(place, "enter its namespace".to_owned(), error.into())),
+        }
+    }
+}
+
+fn failure(place: &Place, what: String, cause: NetlinkError) -> ApplyError {
+    ApplyError {
+        place: place.clone(),
+        what,
+        cause,
+    }
+}
+
+/// Whether a removal was refused because there is nothing to remove: a guest's root may have been
+/// faster, or the link went and took it along.
+fn is_gone(error: &NetlinkError) -> bool {
+    use nix::errno::Errno::{EADDRNOTAVAIL, ENODEV, ENOENT, ESRCH};
+    matches!(
+        error,
+        NetlinkError::Refused {
+            errno: ENODEV | ENOENT | ESRCH | EADDRNOTAVAIL,
+            ..
+        }
+    )
+}

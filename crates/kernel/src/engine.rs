@@ -1,0 +1,84 @@
+//! The engine: makes the kernel forward as a fabric says.
+
+use crate::apply::{Kernel, Mode};
+pub use crate::apply::{ApplyError, HostNamespaces};
+use crate::namespace::NetNs;
+pub use crate::plan::Place;
+use crate::plan::Realised;
+use fabric::{Fabric, HostId, NetworkId};
+use std::sync::Arc;
+
+/// Owns the lab's namespaces and keeps them as the last applied fabric says. Dropping it lets all of
+/// them go; with them their links, routes and filters vanish.
+pub struct Engine {
+    kernel: Kernel,
+    realised: Realised,
+    /// Whether the last apply failed midway: nobody knows what the kernel has.
+    broken: bool,
+}
+
+/// What an apply did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// How many things in the kernel it made, changed or removed.
+    pub changes: usize,
+}
+
+impl Engine {
+    /// An engine with nothing applied. Namespaces of hosts come from the factory, so that they
+    /// belong to the user namespace that guests are root in.
+    pub fn new(hosts: impl HostNamespaces + 'static) -> Self {
+        Self {
+            kernel: Kernel::new(Box::new(hosts)),
+            realised: Realised::default(),
+            broken: false,
+        }
+    }
+
+    /// Makes the kernel forward as a fabric says; when this returns, packets obey it. The cost
+    /// follows what differs from the fabric that was applied last.
+    ///
+    /// What refers to something that isn't there is as good as absent: a port without its network
+    /// has no link, a route to a port that is attached nowhere drops.
+    ///
+    /// # Errors
+    /// The kernel refused something. Then it may have done a part; the next apply takes all of it
+    /// down, except for the namespaces of hosts, and builds it anew.
+    pub fn apply(&mut self, desired: &Fabric) -> Result<Applied, ApplyError> {
+        if self.broken {
+            let ruins = self.realised.plan(&Fabric::default());
+            self.kernel.execute(&ruins, Mode::Salvage)?;
+            self.realised = Realised::default();
+            self.broken = false;
+        }
+        let plan = self.realised.plan(desired);
+        tracing::debug!(changes = plan.changes.len(), "applying");
+        if let Err(error) = self.kernel.execute(&plan, Mode::Strict) {
+            self.broken = true;
+            return Err(error);
+        }
+        Ok(Applied {
+            changes: plan.changes.len(),
+        })
+    }
+
+    /// The fabric that was applied last.
+    pub fn applied(&self) -> &Fabric {
+        self.realised.fabric()
+    }
+
+    /// A running host's namespace.
+    pub fn host(&self, id: &HostId) -> Option<Arc<NetNs>> {
+        self.place(&Place::Host(id.clone()))
+    }
+
+    /// A network's namespace, which its services listen in.
+    pub fn network(&self, id: &NetworkId) -> Option<Arc<NetNs>> {
+        self.place(&Place::Network(id.clone()))
+    }
+
+    /// Any place's namespace.
+    pub fn place(&self, place: &Place) -> Option<Arc<NetNs>> {
+        self.kernel.place(place)
+    }
+}

@@ -1,0 +1,251 @@
+//! A netlink socket that lives in one namespace.
+
+use super::message::{Message, attributes, received};
+use crate::namespace::NetNs;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, recv,
+    send, setsockopt, socket, sockopt,
+};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// Which family a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Links, addresses, routes, rules, neighbours.
+    Route,
+    /// nftables.
+    Netfilter,
+}
+
+/// A request that the kernel refused, or a socket that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NetlinkError {
+    /// The kernel refused a message.
+    #[error("{errno}{}", hint(.text))]
+    Refused {
+        /// Which of the messages that were sent together, counted from 0.
+        message: usize,
+        /// The kernel's error.
+        errno: Errno,
+        /// The kernel's extended words, if any.
+        text: Option<String>,
+    },
+    /// The socket failed.
+    #[error("netlink: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn hint(text: &Option<String>) -> String {
+    text.as_ref()
+        .map(|text| format!(" ({text})"))
+        .unwrap_or_default()
+}
+
+impl From<Errno> for NetlinkError {
+    fn from(errno: Errno) -> Self {
+        Self::Io(errno.into())
+    }
+}
+
+/// How many requests are sent before their answers are read: an answer takes under a kilobyte of
+/// the receive buffer, which holds at least 200 KB everywhere.
+const WINDOW: usize = 128;
+/// How many bytes are sent at once, well under any send buffer.
+const WINDOW_BYTES: usize = 64 * 1024;
+/// What the kernel keeps of the send buffer for itself.
+const OVERHEAD: usize = 64;
+/// NLMSGERR_ATTR_MSG.
+const EXTENDED_ACK_MESSAGE: u16 = 1;
+
+/// One answer: the sequence number it answers and, for a refusal, why.
+type Answer = (u32, Option<(Errno, Option<String>)>);
+
+/// A netlink socket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    fd: OwnedFd,
+    sequence: u32,
+    buffer: Vec<u8>,
+    largest: usize,
+}
+
+impl Socket {
+    /// Opens a socket inside a namespace.
+    pub(crate) fn open(namespace: &NetNs, family: Family) -> Result<Self, NetlinkError> {
+        namespace.run(move || Self::open_here(family))?
+    }
+
+    /// Opens a socket in the namespace that the calling thread is in.
+    pub(crate) fn open_here(family: Family) -> Result<Self, NetlinkError> {
+        let protocol = match family {
+            Family::Route => SockProtocol::NetlinkRoute,
+            Family::Netfilter => SockProtocol::NetlinkNetFilter,
+        };
+        let fd = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            protocol,
+        )?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        // Only the machine's root may pass the kernel's limits; the others get as far as these go.
+        if setsockopt(&fd, sockopt::SndBufForce, &(64 * 1024 * 1024)).is_err() {
+            setsockopt(&fd, sockopt::SndBuf, &(64 * 1024 * 1024))?;
+        }
+        if setsockopt(&fd, sockopt::RcvBufForce, &(16 * 1024 * 1024)).is_err() {
+            setsockopt(&fd, sockopt::RcvBuf, &(16 * 1024 * 1024))?;
+        }
+        set_option(&fd, libc::NETLINK_EXT_ACK)?;
+        set_option(&fd, libc::NETLINK_CAP_ACK)?;
+        let largest = getsockopt(&fd, sockopt::SndBuf)?.saturating_sub(OVERHEAD);
+        Ok(Self {
+            fd,
+            sequence: 0,
+            buffer: vec![0; 64 * 1024],
+            largest,
+        })
+    }
+
+    /// How many bytes one [`Self::transaction`] can hold.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    /// Sends requests and waits until all are acknowledged. Every one is tried; the first refusal
+    /// is the answer.
+    pub(crate) fn request_all(&mut self, requests: Vec<Message>) -> Result<(), NetlinkError> {
+        let start = self.sequence + 1;
+        let mut window = Vec::with_capacity(WINDOW_BYTES);
+        let mut waiting = 0;
+        let mut failed = None;
+        for message in requests {
+            if waiting == WINDOW || window.len() + message.len() > WINDOW_BYTES {
+                self.exchange(&window, start, waiting, &mut failed)?;
+                window.clear();
+                waiting = 0;
+            }
+            self.sequence += 1;
+            waiting += 1;
+            window.extend(message.finish(self.sequence, true));
+        }
+        self.exchange(&window, start, waiting, &mut failed)?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn exchange(
+        &mut self,
+        window: &[u8],
+        start: u32,
+        mut waiting: usize,
+        failed: &mut Option<NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        if waiting == 0 {
+            return Ok(());
+        }
+        send(self.fd.as_raw_fd(), window, MsgFlags::empty())?;
+        while waiting > 0 {
+            for answer in self.answers()? {
+                waiting = waiting.saturating_sub(1);
+                keep_refusal(answer, start, failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an nftables transaction: all of it happens, or nothing. The first and the last message
+    /// are the ones that begin and end it. Only the last but one asks for an acknowledgement (those
+    /// two are never acknowledged by older kernels); a refused message is reported in any case.
+    pub(crate) fn transaction(&mut self, batch: Vec<Message>) -> Result<(), NetlinkError> {
+        let mut bytes = Vec::with_capacity(batch.iter().map(Message::len).sum());
+        let start = self.sequence + 1;
+        let count = batch.len();
+        for (index, message) in batch.into_iter().enumerate() {
+            self.sequence += 1;
+            bytes.extend(message.finish(self.sequence, index + 2 == count));
+        }
+        let last = self.sequence - 1;
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        let mut failed = None;
+        let mut finished = false;
+        while failed.is_none() && !finished {
+            for answer in self.answers()? {
+                finished |= answer.0 == last;
+                keep_refusal(answer, start, &mut failed);
+            }
+        }
+        // A refused transaction may have more to say; the next one must not hear it.
+        while recv(
+            self.fd.as_raw_fd(),
+            &mut self.buffer,
+            MsgFlags::MSG_DONTWAIT,
+        )
+        .is_ok()
+        {}
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Acknowledgements and refusals of one datagram.
+    fn answers(&mut self) -> Result<Vec<Answer>, NetlinkError> {
+        let length = loop {
+            match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                other => break other?,
+            }
+        };
+        let messages = received(self.buffer.get(..length).unwrap_or_default());
+        let errors = messages
+            .iter()
+            .filter(|message| i32::from(message.kind) == libc::NLMSG_ERROR);
+        Ok(errors
+            .filter_map(|message| {
+                let code = i32::from_ne_bytes(message.payload.get(..4)?.try_into().ok()?);
+                let refusal =
+                    (code != 0).then(|| (Errno::from_raw(-code), extended_text(message.payload)));
+                Some((message.sequence, refusal))
+            })
+            .collect())
+    }
+}
+
+fn keep_refusal(answer: Answer, start: u32, failed: &mut Option<NetlinkError>) {
+    if let (sequence, Some((errno, text))) = answer
+        && failed.is_none()
+    {
+        let message = sequence.saturating_sub(start) as usize;
+        *failed = Some(NetlinkError::Refused {
+            message,
+            errno,
+            text,
+        });
+    }
+}
+
+fn set_option(fd: &OwnedFd, option: i32) -> Result<(), Errno> {
+    let on: i32 = 1;
+    // SAFETY: the descriptor is open and the value is an int that outlives the call.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_NETLINK,
+            option,
+            std::ptr::from_ref(&on).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// The kernel's own words in an acknowledgement (its extended attributes follow the capped request).
+fn extended_text(payload: &[u8]) -> Option<String> {
+    let (_, text) = attributes(payload.get(20..)?)
+        .into_iter()
+        .find(|(kind, _)| *kind == EXTENDED_ACK_MESSAGE)?;
+    Some(
+        String::from_utf8_lossy(text)
+            .trim_end_matches('\0')
+            .to_owned(),
+    )
+}

@@ -1,0 +1,169 @@
+//! From a fabric to what Linux should have, and from there to what must change: pure, no I/O.
+//!
+//! The fabric's parts are planned as [units](unit), each into the [things](object) it wants in the
+//! kernel; a [ledger] compares what is wanted now with what was. So a plan's cost follows the change,
+//! and what is the same before and after is not touched.
+
+mod dispatch;
+mod filter;
+mod gateway;
+mod host;
+mod layer;
+mod ledger;
+mod network;
+mod nic;
+mod number;
+pub(crate) mod object;
+mod port;
+mod route_table;
+mod segment;
+mod unit;
+
+use fabric::{Change as EntityChange, Delta, Fabric};
+pub(crate) use ledger::Change;
+use ledger::Ledger;
+use number::Numbers;
+pub use object::Place;
+pub(crate) use object::{Key, Object, Thing};
+use std::collections::{BTreeMap, BTreeSet};
+use unit::{Entity, Unit};
+
+/// What must change in the kernel, ordered by place and thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What a unit read, needs and wants.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    read: BTreeSet<Entity>,
+    needs: BTreeSet<Unit>,
+    keys: Vec<Key>,
+}
+
+/// What the kernel has, and why.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Realised {
+    fabric: Fabric,
+    numbers: Numbers,
+    ledger: Ledger,
+    units: BTreeMap<Unit, Standing>,
+    readers: BTreeMap<Entity, BTreeSet<Unit>>,
+    needed_by: BTreeMap<Unit, BTreeSet<Unit>>,
+}
+
+fn changed<K: Clone, V>(
+    changes: &[EntityChange<K, V>],
+    entity: impl Fn(K) -> Entity,
+    into: &mut Vec<Entity>,
+) {
+    into.extend(changes.iter().map(|change| match change {
+        EntityChange::Added(id, _)
+        | EntityChange::Changed(id, _, _)
+        | EntityChange::Removed(id, _) => entity(id.clone()),
+    }));
+}
+
+fn changed_entities(delta: &Delta) -> Vec<Entity> {
+    let mut entities = Vec::new();
+    changed(&delta.networks, Entity::Network, &mut entities);
+    changed(&delta.segments, Entity::Segment, &mut entities);
+    changed(&delta.hosts, Entity::Host, &mut entities);
+    changed(&delta.ports, Entity::Port, &mut entities);
+    changed(&delta.route_tables, Entity::RouteTable, &mut entities);
+    changed(&delta.filters, Entity::Filter, &mut entities);
+    changed(&delta.address_sets, Entity::AddressSet, &mut entities);
+    changed(&delta.gateways, Entity::Gateway, &mut entities);
+    entities
+}
+
+impl Realised {
+    /// The fabric that was planned last.
+    pub(crate) fn fabric(&self) -> &Fabric {
+        &self.fabric
+    }
+
+    /// What must change for this fabric. From here on it counts as realised.
+    pub(crate) fn plan(&mut self, desired: &Fabric) -> Plan {
+        let delta = Delta::between(&self.fabric, desired);
+        let mut waiting: BTreeSet<Unit> = BTreeSet::new();
+        for entity in changed_entities(&delta) {
+            if let Some(readers) = self.readers.get(&entity) {
+                waiting.extend(readers.iter().cloned());
+            }
+            waiting.insert(Unit::Of(entity));
+        }
+        let mut before = BTreeMap::new();
+        while let Some(unit) = waiting.pop_first() {
+            self.plan_unit(unit, desired, &mut waiting, &mut before);
+        }
+        self.fabric = desired.clone();
+        Plan {
+            changes: self.ledger.changes(before),
+        }
+    }
+
+    fn plan_unit(
+        &mut self,
+        unit: Unit,
+        desired: &Fabric,
+        waiting: &mut BTreeSet<Unit>,
+        before: &mut ledger::Before,
+    ) {
+        let wanted = unit.stands_alone(desired) || self.needed_by.contains_key(&unit);
+        let planned = if wanted {
+            unit.plan(desired, &mut self.numbers)
+        } else {
+            unit::Planned::default()
+        };
+        let old = self.units.remove(&unit).unwrap_or_default();
+        for entity in old.read.difference(&planned.read) {
+            forget(&mut self.readers, entity, &unit);
+        }
+        for entity in planned.read.difference(&old.read) {
+            self.readers
+                .entry(entity.clone())
+                .or_default()
+                .insert(unit.clone());
+        }
+        for need in old.needs.difference(&planned.needs) {
+            if forget(&mut self.needed_by, need, &unit) {
+                waiting.insert(need.clone());
+            }
+        }
+        for need in planned.needs.difference(&old.needs) {
+            self.needed_by
+                .entry(need.clone())
+                .or_default()
+                .insert(unit.clone());
+            if !self.units.contains_key(need) {
+                waiting.insert(need.clone());
+            }
+        }
+        let keys = self
+            .ledger
+            .replace(&unit, &old.keys, planned.objects, before);
+        if wanted {
+            let standing = Standing {
+                read: planned.read,
+                needs: planned.needs,
+                keys,
+            };
+            self.units.insert(unit, standing);
+        }
+    }
+}
+
+/// Takes a unit out of an index; whether it was the last of its entry.
+fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<Unit>>, key: &K, unit: &Unit) -> bool {
+    let Some(units) = index.get_mut(key) else {
+        return false;
+    };
+    units.remove(unit);
+    let last = units.is_empty();
+    if last {
+        index.remove(key);
+    }
+    last
+}

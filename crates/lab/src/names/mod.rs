@@ -1,0 +1,11 @@
+//! The lab's names: the resolver of each VPC and the one on the lab's internet.
+//!
+//! A resolver knows which network asks because its socket lives in that network's namespace.
+//! There is no recursion to anywhere: a name is the lab's or does not exist.
+
+mod message;
+mod server;
+mod zone;
+
+pub use server::{serve_tcp, serve_udp};
+pub use zone::{Answer, Asker, Data, Question, resolve, resolve_public};
