@@ -1,2 +1,92 @@
-//! xtask
-fn main() {}
+//! Skylab's chores.
+//!
+//! `cargo run -p xtask -- generate [--check] BOTOCORE_DATA` reads AWS's published service models from
+//! the botocore package's `data` folder and writes the request and response types of the operations
+//! named in `xtask/services/*.txt` to `crates/wire/src/generated/`. With `--check` it writes nothing
+//! and fails where the tree differs.
+#![allow(clippy::print_stdout)]
+
+mod emit;
+mod model;
+mod names;
+mod selection;
+
+use model::Model;
+use selection::Selection;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+/// A service: its module's name, its folder in botocore's data.
+const SERVICES: [(&str, &str); 2] = [("ec2", "ec2/2016-11-15"), ("sts", "sts/2011-06-15")];
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let check = arguments.iter().any(|argument| argument == "--check");
+    let words: Vec<&str> = arguments
+        .iter()
+        .map(String::as_str)
+        .filter(|argument| *argument != "--check")
+        .collect();
+    let ["generate", data] = words.as_slice() else {
+        println!("usage: cargo run -p xtask -- generate [--check] BOTOCORE_DATA");
+        return ExitCode::from(2);
+    };
+    match generate(Path::new(data), check) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(data: &Path, check: bool) -> Outcome<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (service, folder) in SERVICES {
+        let model = Model::read(&data.join(folder).join("service-2.json.gz"))?;
+        let selection = Selection::read(
+            &root.join("xtask/services").join(format!("{service}.txt")),
+            &model,
+        )?;
+        let target = root.join("crates/wire/src/generated").join(service);
+        for (file, text) in emit::files(&model, &selection)? {
+            let text = formatted(&text)?;
+            let path = target.join(file);
+            if !check {
+                fs::create_dir_all(&target)?;
+                fs::write(&path, text)?;
+            } else if fs::read_to_string(&path).unwrap_or_default() != text {
+                return Err(format!(
+                    "{} is not what the model gives: run generate",
+                    path.display()
+                )
+                .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rust's own formatter, by its standard input.
+fn formatted(text: &str) -> Outcome<String> {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut child = Command::new("rustfmt")
+        .args(["--edition", "2024"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .ok_or("rustfmt has no standard input")?
+        .write_all(text.as_bytes())?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        return Err("rustfmt refuses the generated code".into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}

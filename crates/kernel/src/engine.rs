@@ -2,6 +2,7 @@
 
 use crate::apply::{Kernel, Mode};
 pub use crate::apply::{ApplyError, HostNamespaces};
+use crate::lint;
 use crate::namespace::NetNs;
 pub use crate::plan::Place;
 use crate::plan::Realised;
@@ -52,6 +53,7 @@ impl Engine {
             self.broken = false;
         }
         let plan = self.realised.plan(desired);
+        debug_assert_eq!(lint::faults(&plan, &self.realised), Vec::<String>::new());
         tracing::debug!(changes = plan.changes.len(), "applying");
         if let Err(error) = self.kernel.execute(&plan, Mode::Strict) {
             self.broken = true;

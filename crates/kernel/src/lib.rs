@@ -6,6 +6,7 @@ pub mod engine;
 pub mod factory;
 pub mod guest;
 pub mod launch;
+mod lint;
 pub mod testing;
 pub mod namespace;
 mod netlink;

@@ -6,7 +6,7 @@
 use crate::cloud::Cloud;
 use crate::internet;
 use crate::names::{self, Answer, Data, Question};
-use kernel::NetNs;
+use crate::socket;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -188,7 +188,12 @@ async fn connect(cloud: &Cloud, target: Target) -> Result<TcpStream, Outcome> {
         .host(internet::client())
         .await
         .ok_or(Outcome::NetworkUnreachable)?;
-    let socket = socket_in(place).await.map_err(|error| {
+    let runtime = tokio::runtime::Handle::current();
+    let made = socket::inside(place, move || {
+        let _runtime = runtime.enter();
+        TcpSocket::new_v4()
+    });
+    let socket = made.await.map_err(|error| {
         tracing::warn!(%error, "proxy can't make a socket");
         Outcome::Failed
     })?;
@@ -217,19 +222,6 @@ fn look_up(cloud: &Cloud, name: &str) -> Result<Ipv4Addr, Outcome> {
             .ok_or(Outcome::HostUnreachable),
         _ => Err(Outcome::HostUnreachable),
     }
-}
-
-/// A socket that lives in a namespace, whoever uses it afterwards.
-async fn socket_in(place: Arc<NetNs>) -> io::Result<TcpSocket> {
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::spawn_blocking(move || {
-        place.run(|| {
-            let _runtime = runtime.enter();
-            TcpSocket::new_v4()
-        })?
-    })
-    .await
-    .map_err(io::Error::other)?
 }
 
 async fn reply(caller: &mut TcpStream, outcome: Outcome) -> io::Result<()> {

@@ -1,1 +1,33 @@
-//! wire
+//! The clouds' wire protocols.
+//!
+//! * [`ec2`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//!   Skylab has, generated from AWS's published service models;
+//! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses;
+//! * [`sigv4`]: signatures, checked and made;
+//! * [`error`]: errors as each protocol writes them; [`filters`] and [`pagination`]: what Describe
+//!   operations share.
+//!
+//! ## Adding an operation
+//! Name it, with the request members that will be honoured, in `xtask/services/<service>.txt`; run
+//! `cargo run -p xtask -- generate <botocore's data folder>`; write its handler. A member that isn't
+//! named is refused with `UnsupportedOperation`, so nothing is silently ignored.
+
+pub mod error;
+pub mod filters;
+pub mod pagination;
+pub mod query;
+pub mod shape;
+pub mod sigv4;
+pub mod xml;
+
+/// Amazon EC2, version 2016-11-15.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/ec2/mod.rs"]
+pub mod ec2;
+
+/// AWS Security Token Service, version 2011-06-15.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/sts/mod.rs"]
+pub mod sts;
+
+pub use shape::{Blob, Timestamp};

@@ -201,6 +201,9 @@ impl Kernel {
         for (far, request) in changes.iter().filter_map(route::far_end) {
             self.session(far, run)?.route(far, vec![request], mode)?;
         }
+        for (place, indexes) in route::new_ends(place, changes) {
+            self.session(place, run)?.await_links(&indexes);
+        }
         Ok(())
     }
 

@@ -159,6 +159,23 @@ pub(super) fn far_end(change: &Change) -> Option<(&Place, Request)> {
     Some((&link.far, request))
 }
 
+/// Both ends of new links, by place.
+pub(super) fn new_ends<'a>(
+    place: &'a Place,
+    changes: &'a [Change],
+) -> BTreeMap<&'a Place, Vec<u32>> {
+    let mut ends: BTreeMap<&Place, Vec<u32>> = BTreeMap::new();
+    for change in changes {
+        if let (Thing::Link(index), None, Some(Object::Link(link))) =
+            (&change.key.thing, &change.before, &change.after)
+        {
+            ends.entry(place).or_default().push(*index);
+            ends.entry(&link.far).or_default().push(link.far_index);
+        }
+    }
+    ends
+}
+
 /// Addresses first, then neighbours, then routes, then rules.
 pub(super) fn additions(changes: &[Change]) -> Vec<Request> {
     changes.iter().filter_map(addition).collect()

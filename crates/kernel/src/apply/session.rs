@@ -5,12 +5,15 @@ use super::route::Request;
 use super::{ApplyError, Mode};
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
+use crate::netlink::route::link;
 use crate::netlink::socket::{Family, Socket};
 use crate::plan::Place;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A place that is being changed.
 pub(super) struct Session {
@@ -56,6 +59,23 @@ impl Session {
             };
             failure(place, what.unwrap_or("talk to rtnetlink").to_owned(), cause)
         })
+    }
+
+    /// Waits until new links carry packets: the kernel finishes setting them up by itself, a moment
+    /// after both ends were set up, and throws away what is sent before. A link that doesn't come
+    /// up (its guest may have set it down) is not waited for long.
+    pub(super) fn await_links(&mut self, indexes: &[u32]) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        const PAUSE: Duration = Duration::from_millis(1);
+        let begun = Instant::now();
+        for index in indexes {
+            while begun.elapsed() < PATIENCE {
+                match self.route.ask(link::get(*index)) {
+                    Ok(answer) if !link::carries(&answer) => thread::sleep(PAUSE),
+                    Ok(_) | Err(_) => break,
+                }
+            }
+        }
     }
 
     /// Carries a change of nftables out.

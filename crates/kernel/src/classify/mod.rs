@@ -95,7 +95,14 @@ fn outcome(action: FilterAction) -> Outcome {
 
 fn groups(kind: FilterKind, rules: &[&FilterRule], sets: &Sets<'_>) -> Vec<Group> {
     match kind {
-        FilterKind::AnyAllow => by_fields("", &region::merged(rules, 0, Outcome::Allow), sets),
+        FilterKind::AnyAllow => {
+            let allowing: Vec<&FilterRule> = rules
+                .iter()
+                .copied()
+                .filter(|rule| rule.action == FilterAction::Allow)
+                .collect();
+            by_fields("", &region::merged(&allowing, 0, Outcome::Allow), sets)
+        }
         FilterKind::FirstMatch => first_match(rules, sets, MOST_COMBINATIONS),
     }
 }

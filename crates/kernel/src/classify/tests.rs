@@ -234,10 +234,7 @@ fn some_sets() -> impl Strategy<Value = Vec<AddressSet>> {
 }
 
 fn compiled(kind: FilterKind, rules: &[FilterRule], sets: &[AddressSet]) -> Program {
-    let rules: Vec<&FilterRule> = rules
-        .iter()
-        .filter(|rule| kind == FilterKind::FirstMatch || rule.action == FilterAction::Allow)
-        .collect();
+    let rules: Vec<&FilterRule> = rules.iter().collect();
     let sets = sets.iter().map(|set| (&set.id, &set.members)).collect();
     Program::compile(kind, &rules, &sets)
 }

@@ -154,6 +154,42 @@ impl Socket {
         Ok(())
     }
 
+    /// Sends a question that has one answer, and gives that answer's payload.
+    pub(crate) fn ask(&mut self, question: Message) -> Result<Vec<u8>, NetlinkError> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let bytes = question.finish(sequence, false);
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        loop {
+            let length = self.receive()?;
+            for message in received(self.buffer.get(..length).unwrap_or_default()) {
+                if message.sequence != sequence {
+                    continue;
+                }
+                let answer = message.payload.to_vec();
+                if i32::from(message.kind) != libc::NLMSG_ERROR {
+                    return Ok(answer);
+                }
+                if let Some((errno, text)) = refusal(&answer) {
+                    return Err(NetlinkError::Refused {
+                        message: 0,
+                        errno,
+                        text,
+                    });
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<usize, Errno> {
+        loop {
+            match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Sends an nftables transaction: all of it happens, or nothing. The first and the last message
     /// are the ones that begin and end it. Only the last but one asks for an acknowledgement (those
     /// two are never acknowledged by older kernels); a refused message is reported in any case.
@@ -188,25 +224,21 @@ impl Socket {
 
     /// Acknowledgements and refusals of one datagram.
     fn answers(&mut self) -> Result<Vec<Answer>, NetlinkError> {
-        let length = loop {
-            match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-                Err(Errno::EINTR) => {}
-                other => break other?,
-            }
-        };
+        let length = self.receive()?;
         let messages = received(self.buffer.get(..length).unwrap_or_default());
         let errors = messages
             .iter()
             .filter(|message| i32::from(message.kind) == libc::NLMSG_ERROR);
         Ok(errors
-            .filter_map(|message| {
-                let code = i32::from_ne_bytes(message.payload.get(..4)?.try_into().ok()?);
-                let refusal =
-                    (code != 0).then(|| (Errno::from_raw(-code), extended_text(message.payload)));
-                Some((message.sequence, refusal))
-            })
+            .map(|message| (message.sequence, refusal(message.payload)))
             .collect())
     }
+}
+
+/// What an acknowledgement says, if it is a refusal.
+fn refusal(payload: &[u8]) -> Option<(Errno, Option<String>)> {
+    let code = i32::from_ne_bytes(payload.get(..4)?.try_into().ok()?);
+    (code != 0).then(|| (Errno::from_raw(-code), extended_text(payload)))
 }
 
 fn keep_refusal(answer: Answer, start: u32, failed: &mut Option<NetlinkError>) {

@@ -6,6 +6,7 @@ use crate::netlink::nftables::{
     Base, Compare, CtKey, Data, DataKind, Expression, Hook, LookupTo, MetaKey, Name, Register,
     SetShape, Verdict,
 };
+use crate::netlink::route::route::Action;
 use fabric::Mac;
 use std::net::Ipv4Addr;
 
@@ -41,6 +42,15 @@ pub(super) const SERVICES: &str = "services";
 pub(super) const R0: Register = Register(0);
 pub(super) const R1: Register = Register(1);
 pub(super) const R2: Register = Register(2);
+
+/// Sends by a link to whatever is at its other end.
+pub(super) fn across(link: u32) -> Action {
+    Action::Via {
+        link,
+        via: PEER,
+        source: None,
+    }
+}
 
 /// A name.
 pub(super) fn name(text: &str) -> Name {

@@ -11,6 +11,7 @@ use super::dispatch::*;
 use super::network::{everywhere, router};
 use super::number::{End, Numbered, Side};
 use super::object::{Link, Object, Place, Thing};
+use super::route_table;
 use super::unit::View;
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::{Compare, Data, DataKind, Expression, Hook, MetaKey, Rule};
@@ -58,8 +59,7 @@ pub(super) fn plan(view: &mut View<'_>, id: &GatewayId) -> Option<()> {
                 selector: Selector::Input(input),
             },
         );
-        let action = Action::Via { link, via: PEER };
-        view.want_route(place, table, everywhere(), 0, action);
+        view.want_route(place, table, everywhere(), 0, across(link));
     }
     // What the gateway itself says goes inside only.
     view.want(
@@ -126,7 +126,7 @@ fn edge(view: &mut View<'_>, id: &GatewayId, gateway: &InternetGateway) -> Optio
         End::Network,
     ));
     let edge = number_key(view.number(Numbered::Edge(id.clone())));
-    let table = number_key(view.number(Numbered::RouteTable(table.clone())));
+    let table = number_key(route_table::selected(view, place, table));
     view.want_element(
         place,
         &name(SEGMENTS),
@@ -157,8 +157,7 @@ fn translations(view: &mut View<'_>, id: &GatewayId, gateway: &InternetGateway) 
             Data::Value(outer.clone()),
         );
         view.want_element(place, &name(PRIVATE), one(outer), Data::Value(inner));
-        let action = Action::Via { link, via: PEER };
-        view.want_route(outside, LOCAL_TABLE, Ipv4Net::from(*public), 0, action);
+        view.want_route(outside, LOCAL_TABLE, Ipv4Net::from(*public), 0, across(link));
     }
 }
 

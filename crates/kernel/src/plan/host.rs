@@ -26,7 +26,9 @@ const ESTABLISHED: u32 = 2;
 const RELATED: u32 = 4;
 const NEW: u32 = 8;
 
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
+    // Taking an address away leaves the others of its range alone.
+    ("ipv4/conf/all/promote_secondaries", "1"),
     ("ipv6/conf/all/disable_ipv6", "1"),
     ("ipv6/conf/default/disable_ipv6", "1"),
     ("ipv4/conf/all/rp_filter", "0"),
@@ -102,14 +104,13 @@ fn by_port(view: &mut View<'_>, host: &Host, route: &HostRoute) -> Option<Action
     if *attached != host.id {
         return None;
     }
-    view.network(&port.network)?;
-    let segment = view.segment(&port.segment)?;
-    if segment.network != port.network {
-        return None;
-    }
     let link = number(view, port, End::Far)?;
-    let via = router_address(segment);
-    Some(Action::Via { link, via })
+    let segment = view.segment(&port.segment)?;
+    Some(Action::Via {
+        link,
+        via: router_address(segment, port),
+        source: port.addresses.first().copied(),
+    })
 }
 
 fn chain(hook: Hook, priority: i32, translates: bool, passes: bool, rules: Vec<Rule>) -> Chain {

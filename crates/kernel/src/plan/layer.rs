@@ -76,8 +76,14 @@ impl Stage {
         }
     }
 
+    /// Links and protocols whose open flows may stay untracked.
     fn untracked(&self) -> Name {
         name(&format!("{}.untracked", self.word))
+    }
+
+    /// Links of ports that have filters here.
+    fn filtered(&self) -> Name {
+        name(&format!("{}.filtered", self.word))
     }
 }
 
@@ -115,7 +121,7 @@ pub(super) fn plan(view: &mut View<'_>, place: &Place, link: u32, port: &Port, i
         for (depth, layer) in port.layers.iter().take(MOST_LAYERS).enumerate() {
             plan_layer(view, place, link, &stage, depth, layer, in_nic);
         }
-        state(view, place, &stage);
+        state(view, place, link, &stage);
         for protocol in [Protocol::TCP, Protocol::UDP] {
             if leaves_open_untracked(view, port, way, protocol) {
                 let key = [link.to_ne_bytes(), [protocol.0, 0, 0, 0]].concat();
@@ -193,9 +199,12 @@ fn layer_chain(view: &mut View<'_>, place: &Place, way: Way, layer: &Layer) -> N
 }
 
 /// The stage that remembers a flow once all layers let its first direction pass.
-fn state(view: &mut View<'_>, place: &Place, stage: &Stage) {
-    let untracked = stage.untracked();
+fn state(view: &mut View<'_>, place: &Place, link: u32, stage: &Stage) {
+    let (untracked, filtered) = (stage.untracked(), stage.filtered());
     view.want_set(place, &untracked, shape(8, DataKind::Nothing, false));
+    view.want_set(place, &filtered, shape(4, DataKind::Nothing, false));
+    // A flow may pass other links of this place on its way, which have no say.
+    view.want_element(place, &filtered, one(link_key(link)), Data::Nothing);
     view.want_set(place, &name(TRACKED), shape(4, DataKind::Nothing, false));
     let mut open = vec![Expression::Meta(MetaKey::Mark, R0)];
     open.extend(bit_is(R0, stage.open_mark, true));
@@ -209,7 +218,8 @@ fn state(view: &mut View<'_>, place: &Place, stage: &Stage) {
         missing(TRACKED, R0),
         accept(),
     ]);
-    let mut remember = goes(R0, false).to_vec();
+    let mut remember = vec![stage.link.clone(), found(&filtered, R0)];
+    remember.extend(goes(R0, false));
     remember.push(Expression::Ct(CtKey::Mark, R1));
     remember.extend(bit_is(R1, stage.bit, false));
     remember.extend([

@@ -72,14 +72,6 @@ impl Ledger {
         self.wanted.get(key).and_then(Wanted::effective)
     }
 
-    /// All things.
-    #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Object)> {
-        self.wanted
-            .iter()
-            .filter_map(|(key, wanted)| Some((key, wanted.effective()?)))
-    }
-
     /// A unit wants these things now, and no longer those of its old ones that aren't among them.
     pub(crate) fn replace(
         &mut self,

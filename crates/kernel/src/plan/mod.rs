@@ -17,8 +17,11 @@ pub(crate) mod object;
 mod port;
 mod route_table;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod unit;
 
+use crate::lint::Wanted;
 use fabric::{Change as EntityChange, Delta, Fabric};
 pub(crate) use ledger::Change;
 use ledger::Ledger;
@@ -152,6 +155,12 @@ impl Realised {
             };
             self.units.insert(unit, standing);
         }
+    }
+}
+
+impl Wanted for Realised {
+    fn wanted(&self, key: &Key) -> Option<&Object> {
+        self.ledger.get(key)
     }
 }
 

@@ -12,7 +12,8 @@ use super::number::End;
 use super::object::{Object, Place, Thing};
 use super::port::{connect, number};
 use super::unit::View;
-use crate::netlink::nftables::Hook;
+use crate::netlink::nftables::expression::Header;
+use crate::netlink::nftables::{Data, DataKind, Expression, Hook};
 use crate::netlink::route::route::Action;
 use crate::netlink::route::rule::Selector;
 use fabric::{Network, Port};
@@ -40,8 +41,7 @@ pub(super) fn plan(view: &mut View<'_>, port: &Port, network: &Network) -> Optio
                 selector: Selector::Input(input),
             },
         );
-        let action = Action::Via { link, via: PEER };
-        view.want_route(place, table, everywhere(), 0, action);
+        view.want_route(place, table, everywhere(), 0, across(link));
         view.want(place, Thing::Neighbour(link, PEER), Object::Neighbour(mac));
     }
     services(view, place, &network.services);
@@ -51,7 +51,57 @@ pub(super) fn plan(view: &mut View<'_>, port: &Port, network: &Network) -> Optio
         base(Hook::Input, 0, false),
         Vec::new(),
     );
+    preserve_hops(view, place);
     layer::plan(view, place, host_link, port, true);
     layer::always_tracked(view, place, port, host_link);
     Some(())
+}
+
+/// Time to live → one more.
+const ONE_MORE: &str = "ttl";
+/// Where an IP header has its time to live and its checksum.
+const TIME_TO_LIVE: u32 = 8;
+const CHECKSUM: u32 = 10;
+
+/// The network's services count hops from the port's link (IMDSv2's hop limit): what they send gets
+/// back the hop that the nic takes.
+fn preserve_hops(view: &mut View<'_>, place: &Place) {
+    view.want_set(
+        place,
+        &name(ONE_MORE),
+        shape(1, DataKind::Value(1), false),
+    );
+    for hops in 1..=64u8 {
+        view.want_element(
+            place,
+            &name(ONE_MORE),
+            one(vec![hops]),
+            Data::Value(vec![hops + 1]),
+        );
+    }
+    let rule = vec![
+        source(R0),
+        found(SERVICES, R0),
+        Expression::Payload {
+            header: Header::Network,
+            offset: TIME_TO_LIVE,
+            length: 1,
+            to: R0,
+        },
+        find(ONE_MORE, R0, R1),
+        Expression::Write {
+            header: Header::Network,
+            offset: TIME_TO_LIVE,
+            length: 1,
+            from: R1,
+            checksum: CHECKSUM,
+            pseudo_header: false,
+        },
+    ];
+    view.want_chain(
+        place,
+        &name("hops"),
+        base(Hook::Prerouting, -300, true),
+        vec![rule],
+    );
 }

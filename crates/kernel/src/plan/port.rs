@@ -1,6 +1,7 @@
 //! A port: the link between a host and its network, what identifies it there, and its filters.
 //!
-//! A port that is attached to no running host has nothing in the kernel.
+//! Of a port that is attached to no running host the network only knows that its addresses lead
+//! nowhere.
 
 use super::dispatch::*;
 use super::number::{End, Numbered, PortLink};
@@ -15,10 +16,14 @@ use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 impl PortLink {
-    /// An end of a port's link, if it has one.
+    /// An end of a port's link. It has one if it is attached to a running host and its network and
+    /// segment are there.
     pub(super) fn of(view: &mut View<'_>, port: &Port, end: End) -> Option<Self> {
         let (host, device) = port.host.clone()?;
         view.host(&host)?.running.then_some(())?;
+        view.network(&port.network)?;
+        let segment = view.segment(&port.segment)?;
+        (segment.network == port.network).then_some(())?;
         Some(Self {
             port: port.id.clone(),
             host,
@@ -31,19 +36,23 @@ impl PortLink {
     }
 }
 
-/// The address that a segment's hosts see as their router. Only segments without a range lack one.
-pub(super) fn router_address(segment: &Segment) -> Ipv4Addr {
-    segment.gateway_address().unwrap_or(PEER)
+/// The address that a port's host sees as its router: the segment's gateway, unless there is none
+/// or it is the port's own.
+pub(super) fn router_address(segment: &Segment, port: &Port) -> Ipv4Addr {
+    segment
+        .gateway_address()
+        .filter(|gateway| !port.addresses.contains(gateway))
+        .unwrap_or(PEER)
 }
 
 pub(super) fn plan(view: &mut View<'_>, id: &PortId) -> Option<()> {
     let port = view.port(id)?;
     let network = view.network(&port.network)?;
     let segment = view.segment(&port.segment)?;
-    if segment.network != port.network {
+    if number(view, port, End::Network).is_none() {
+        reachable(view, port, &Action::Blackhole);
         return None;
     }
-    view.running_host(port)?;
     in_network(view, port)?;
     in_host(view, port, segment)?;
     if port.guard {
@@ -103,16 +112,7 @@ fn in_network(view: &mut View<'_>, port: &Port) -> Option<()> {
     let link = number(view, port, End::Network)?;
     let mac: Mac = if port.guard { port.mac } else { ROUTER_MAC };
     view.want(place, Thing::Neighbour(link, PEER), Object::Neighbour(mac));
-    let ranges = port
-        .addresses
-        .iter()
-        .copied()
-        .map(Ipv4Net::from)
-        .chain(port.prefixes.iter().copied());
-    for range in ranges {
-        let action = Action::Via { link, via: PEER };
-        view.want_route(place, LOCAL_TABLE, range, 0, action);
-    }
+    reachable(view, port, &across(link));
     let segment = number_key(view.number(Numbered::Segment(port.segment.clone())));
     view.want_element(
         place,
@@ -133,6 +133,15 @@ fn in_network(view: &mut View<'_>, port: &Port) -> Option<()> {
     }
     layer::always_tracked(view, place, port, link);
     Some(())
+}
+
+/// Where the network sends what is for the port's addresses.
+fn reachable(view: &mut View<'_>, port: &Port, action: &Action) {
+    let place = &Place::Network(port.network.clone());
+    let addresses = port.addresses.iter().copied().map(Ipv4Net::from);
+    for range in addresses.chain(port.prefixes.iter().copied()) {
+        view.want_route(place, LOCAL_TABLE, range, 0, action.clone());
+    }
 }
 
 /// The addresses that the port may send from and is sent to.
@@ -169,7 +178,7 @@ fn in_host(view: &mut View<'_>, port: &Port, segment: &Segment) -> Option<()> {
     }
     view.want(
         place,
-        Thing::Neighbour(link, router_address(segment)),
+        Thing::Neighbour(link, router_address(segment, port)),
         Object::Neighbour(ROUTER_MAC),
     );
     Some(())

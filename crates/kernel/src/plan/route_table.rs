@@ -15,16 +15,7 @@ pub(super) fn plan(view: &mut View<'_>, id: &RouteTableId) -> Option<()> {
     let table = view.route_table(id)?;
     view.network(&table.network)?;
     let place = &Place::Network(table.network.clone());
-    let number = view.number(Numbered::RouteTable(id.clone()));
-    view.want(
-        place,
-        Thing::Rule(number),
-        Object::Rule {
-            table: number,
-            selector: Selector::Mark(number),
-        },
-    );
-    view.want_route(place, number, everywhere(), LAST_RESORT, Action::Blackhole);
+    let number = selected(view, place, id);
     let prefixes: BTreeSet<Ipv4Net> = table.routes.iter().map(|route| route.prefix).collect();
     for prefix in prefixes {
         let best = table
@@ -43,6 +34,22 @@ pub(super) fn plan(view: &mut View<'_>, id: &RouteTableId) -> Option<()> {
     Some(())
 }
 
+/// The number of a table, which is also the mark that selects it. Whoever marks packets for a table
+/// wants it to be there, dropping everything, even where the fabric lacks it.
+pub(super) fn selected(view: &mut View<'_>, place: &Place, id: &RouteTableId) -> u32 {
+    let number = view.number(Numbered::RouteTable(id.clone()));
+    view.want(
+        place,
+        Thing::Rule(number),
+        Object::Rule {
+            table: number,
+            selector: Selector::Mark(number),
+        },
+    );
+    view.want_route(place, number, everywhere(), LAST_RESORT, Action::Blackhole);
+    number
+}
+
 /// To a port that is attached to a running host; nowhere otherwise.
 fn towards_port(view: &mut View<'_>, network: &NetworkId, id: &PortId) -> Action {
     let link = view
@@ -52,18 +59,22 @@ fn towards_port(view: &mut View<'_>, network: &NetworkId, id: &PortId) -> Action
             let link = PortLink::of(view, port, End::Network)?;
             Some(view.number(Numbered::PortLink(link)))
         });
-    link.map_or(Action::Blackhole, |link| Action::Via { link, via: PEER })
+    link.map_or(Action::Blackhole, across)
 }
 
 /// Through a gateway that joins this network; nowhere otherwise.
 fn towards_gateway(view: &mut View<'_>, network: &NetworkId, id: &GatewayId) -> Action {
-    let side = view.gateway(id).and_then(|gateway| match &gateway.kind {
-        GatewayKind::Internet(internet) if internet.inside == *network => Some(Side::Inside),
-        GatewayKind::Internet(internet) if internet.outside == *network => Some(Side::Outside),
-        GatewayKind::Internet(_) => None,
+    let side = view.gateway(id).and_then(|gateway| {
+        let GatewayKind::Internet(internet) = &gateway.kind;
+        view.network(&internet.inside)?;
+        view.network(&internet.outside)?;
+        if internet.inside == *network {
+            Some(Side::Inside)
+        } else {
+            (internet.outside == *network).then_some(Side::Outside)
+        }
     });
-    side.map_or(Action::Blackhole, |side| Action::Via {
-        link: view.number(Numbered::GatewayLink(id.clone(), side, End::Network)),
-        via: PEER,
+    side.map_or(Action::Blackhole, |side| {
+        across(view.number(Numbered::GatewayLink(id.clone(), side, End::Network)))
     })
 }

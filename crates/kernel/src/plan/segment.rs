@@ -5,7 +5,7 @@
 //! ports of one segment. Its chains never mention connection tracking: it is stateless.
 
 use super::dispatch::*;
-use super::filter;
+use super::{filter, route_table};
 use super::number::Numbered;
 use super::object::Place;
 use super::unit::{View, Way};
@@ -25,7 +25,7 @@ pub(super) fn plan(view: &mut View<'_>, id: &SegmentId) -> Option<()> {
     view.network(&segment.network)?;
     let place = &Place::Network(segment.network.clone());
     let number = view.number(Numbered::Segment(id.clone()));
-    let table = view.number(Numbered::RouteTable(segment.route_table.clone()));
+    let table = route_table::selected(view, place, &segment.route_table);
     view.want_element(
         place,
         &name(TABLES),

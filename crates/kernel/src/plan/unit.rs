@@ -105,12 +105,6 @@ impl<'a> View<'a> {
         address_set: AddressSetId => AddressSet in address_sets as AddressSet;
     }
 
-    /// The host and device index that a port is attached at, if that host runs.
-    pub(crate) fn running_host(&mut self, port: &'a Port) -> Option<(&'a HostId, u16)> {
-        let (id, device) = port.host.as_ref()?;
-        self.host(id)?.running.then_some((id, *device))
-    }
-
     /// A thing's number.
     pub(crate) fn number(&mut self, thing: Numbered) -> u32 {
         self.numbers.of(thing)

@@ -1,23 +1,49 @@
 //! Packets through the engine: fabrics as namespaces, links, routes and filters of this kernel.
 //!
-//! Everything happens in user namespaces of this process's own. Where the machine forbids those, the
-//! tests are skipped, unless `SKYLAB_REQUIRE_NAMESPACES=1` says that they must not be.
+//! Everything happens in namespaces that the lab's launcher makes.
 
 mod basics;
+mod changes;
+mod filters;
+mod internet;
+mod middle;
+mod scale;
 mod world;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
+/// A test by its function's name.
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => {
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            vec![$(libtest_mimic::Trial::test(stringify!($test), || {
+                $test();
+                Ok(())
+            })),*]
+        }
+    };
+}
+pub(crate) use trials;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut trials = Vec::new();
-    trials.extend(basics::trials());
+    let trials: Vec<Trial> = [
+        basics::trials(),
+        changes::trials(),
+        filters::trials(),
+        internet::trials(),
+        middle::trials(),
+        scale::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
-    if let Err(error) = world::enter() {
-        return world::forbidden(&error);
-    }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    kernel::testing::run_inside(move |inside| {
+        world::use_factory(inside.factory);
+        libtest_mimic::run(&arguments, trials).exit_code()
+    })
 }

@@ -2,50 +2,28 @@
 
 use fabric::*;
 use ipnet::Ipv4Net;
-use kernel::engine::{Applied, HostNamespaces};
-use kernel::{Engine, NetNs};
-use nix::sched::{CloneFlags, unshare};
+use kernel::Engine;
+use kernel::engine::Applied;
+use kernel::factory::GuestFactory;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long to wait for what must not come.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Enters namespaces in which this process is root.
-pub(crate) fn enter() -> io::Result<()> {
-    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
-    std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
-    Ok(())
-}
+static FACTORY: OnceLock<GuestFactory> = OnceLock::new();
 
-/// Says that the tests can't run here.
-pub(crate) fn forbidden(error: &io::Error) -> ExitCode {
-    eprintln!("skipped: no user namespaces here: {error}");
-    match std::env::var("SKYLAB_REQUIRE_NAMESPACES").as_deref() {
-        Ok("1") => ExitCode::FAILURE,
-        _ => ExitCode::SUCCESS,
-    }
-}
-
-struct Own;
-
-impl HostNamespaces for Own {
-    fn create(&self) -> io::Result<NetNs> {
-        NetNs::create()
-    }
+/// Where the namespaces of hosts come from.
+pub(crate) fn use_factory(factory: GuestFactory) {
+    FACTORY.get_or_init(|| factory);
 }
 
 /// A fabric and the engine that realises it.
 pub(crate) struct World {
     pub(crate) fabric: Fabric,
     pub(crate) engine: Engine,
-    next_mac: u8,
 }
 
 pub(crate) fn net(text: &str) -> Ipv4Net {
@@ -124,8 +102,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             fabric: Fabric::default(),
-            engine: Engine::new(Own),
-            next_mac: 1,
+            engine: Engine::new(FACTORY.get().expect("launched").clone()),
         }
     }
 
@@ -226,7 +203,6 @@ impl World {
     ) -> String {
         let id = format!("{host}-{device}");
         let segment = self.fabric.segments[&SegmentId::from(segment)].clone();
-        self.next_mac += 1;
         let number = self.fabric.ports.len() as u16;
         let [high, low] = number.to_be_bytes();
         let layers = if groups.is_empty() {
@@ -371,4 +347,19 @@ pub(crate) fn datagram(from: &UdpSocket, to: (&str, u16), at: &UdpSocket) -> Opt
         (_, std::net::SocketAddr::V4(sender)) => Some(sender),
         _ => None,
     }
+}
+
+/// The path MTU that a connected socket has learnt, if one comes in time.
+pub(crate) fn path_mtu(socket: &UdpSocket) -> Option<u32> {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < PATIENCE {
+        // The first word of an answer is the error that the network reported.
+        let _ = socket.send(&[0; 4000]);
+        let mtu = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::IpMtu).ok()?;
+        if mtu < 9001 {
+            return u32::try_from(mtu).ok();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
 }

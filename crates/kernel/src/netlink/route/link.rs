@@ -1,7 +1,7 @@
 //! Links.
 
 use super::NEW;
-use crate::netlink::message::Message;
+use crate::netlink::message::{Message, attributes};
 use fabric::Mac;
 use std::os::fd::RawFd;
 
@@ -67,6 +67,21 @@ pub(crate) fn veth_add(
 /// Sets a link up.
 pub(crate) fn up(index: u32) -> Message {
     Message::new(libc::RTM_NEWLINK, 0, &header(index, Some(true)))
+}
+
+/// Asks how a link is.
+pub(crate) fn get(index: u32) -> Message {
+    Message::new(libc::RTM_GETLINK, 0, &header(index, None))
+}
+
+/// Whether the answer to [`get`] says that the link carries packets: set up at both ends, and the
+/// kernel, which does that part later on its own, has taken notice.
+pub(crate) fn carries(answer: &[u8]) -> bool {
+    const UP: u8 = 6;
+    let attributes = attributes(answer.get(16..).unwrap_or_default());
+    attributes
+        .iter()
+        .any(|(kind, value)| *kind == libc::IFLA_OPERSTATE && value.first() == Some(&UP))
 }
 
 /// Sets the largest packet a link takes.

@@ -12,7 +12,12 @@ const NEXT_HOP_ONLINK: u32 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Sends by a link, to the neighbour `via`, which is on it whatever the prefixes say.
-    Via { link: u32, via: Ipv4Addr },
+    Via {
+        link: u32,
+        via: Ipv4Addr,
+        /// The source address of packets that are made here and don't choose one.
+        source: Option<Ipv4Addr>,
+    },
     /// Takes it for this stack itself.
     Local { link: u32 },
     /// Leaves this table for the next rule.
@@ -59,10 +64,13 @@ impl KernelRoute {
             message.put(libc::RTA_DST, &self.prefix.network().octets());
         }
         match self.action {
-            Action::Via { link, via } => {
+            Action::Via { link, via, source } => {
                 message
                     .put_u32(libc::RTA_OIF, link)
                     .put(libc::RTA_GATEWAY, &via.octets());
+                if let Some(source) = source {
+                    message.put(libc::RTA_PREFSRC, &source.octets());
+                }
             }
             Action::Local { link } => {
                 message.put_u32(libc::RTA_OIF, link);

@@ -1,0 +1,235 @@
+//! Making and deleting interfaces, and their security groups.
+
+use super::address::{Pool, number};
+use super::*;
+
+/// How many security groups an interface may have.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
+const GROUPS_PER_INTERFACE: usize = 5;
+/// The longest description.
+const LONGEST_DESCRIPTION: usize = 255;
+
+/// An interface to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewInterface {
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its primary address, or one of AWS's choice.
+    pub primary: Option<Ipv4Addr>,
+    /// Its secondary addresses.
+    pub secondary: Vec<Ipv4Addr>,
+    /// That many secondary addresses of AWS's choice.
+    pub secondary_count: u32,
+    /// Its delegated prefixes.
+    pub prefixes: Vec<Ipv4Net>,
+    /// That many delegated prefixes of AWS's choice.
+    pub prefix_count: u32,
+    /// Its security groups; none means the VPC's default one.
+    pub groups: Vec<SecurityGroupId>,
+    /// Its description.
+    pub description: String,
+    /// What it is for.
+    pub kind: InterfaceKind,
+    /// The idempotency token.
+    pub client_token: Option<String>,
+}
+
+impl NewInterface {
+    /// A user's interface in a subnet with nothing chosen.
+    pub fn in_subnet(subnet: SubnetId) -> Self {
+        Self {
+            subnet,
+            primary: None,
+            secondary: Vec::new(),
+            secondary_count: 0,
+            prefixes: Vec::new(),
+            prefix_count: 0,
+            groups: Vec::new(),
+            description: String::new(),
+            kind: InterfaceKind::Interface,
+            client_token: None,
+        }
+    }
+}
+
+pub(super) fn check_description(description: &str) -> Result<(), Refusal> {
+    if description.chars().count() > LONGEST_DESCRIPTION {
+        return Err(Refusal::invalid_value(format!(
+            "Value ({description}) for parameter description is invalid. Length exceeds maximum of {LONGEST_DESCRIPTION}."
+        )));
+    }
+    Ok(())
+}
+
+/// Makes an interface. A repeated idempotency token gives the interface that it made before.
+///
+/// # Errors
+/// `InvalidSubnetID.NotFound`, `InvalidGroup.NotFound`, `InvalidParameter` for a group of another VPC,
+/// `SecurityGroupsPerInterfaceLimitExceeded`, what [`assign`] says about addresses, and
+/// `IdempotentParameterMismatch`.
+pub fn create(
+    state: &mut State,
+    context: &Context,
+    new: NewInterface,
+) -> Result<NetworkInterfaceId, Refusal> {
+    if let Some(id) = made_before(state, context, &new)? {
+        return Ok(id);
+    }
+    check_description(&new.description)?;
+    let mut pool = Pool::of(state, &context.region, &new.subnet)?;
+    let groups = groups_for(state, context, &new, &pool.vpc)?;
+    let wanted = Wanted {
+        addresses: new.secondary,
+        address_count: new.secondary_count,
+        prefixes: new.prefixes,
+        prefix_count: new.prefix_count,
+    };
+    // Given addresses go first, lest a chosen one be among them.
+    if let Some(primary) = new.primary {
+        pool.take(primary)?;
+    }
+    let assigned = pool.take_wanted(state, &wanted)?;
+    let primary = match new.primary {
+        Some(primary) => primary,
+        None => pool.take_any(number(state))?,
+    };
+    let id = NetworkInterfaceId::fresh(&state.digits());
+    let interface = NetworkInterface {
+        id: id.clone(),
+        region: context.region.clone(),
+        vpc: pool.vpc,
+        subnet: new.subnet,
+        mac: fresh_mac(state),
+        description: new.description,
+        addresses: std::iter::once(primary)
+            .chain(assigned.addresses)
+            .map(|ip| PrivateAddress { ip, public: None })
+            .collect(),
+        prefixes: assigned.prefixes,
+        groups,
+        source_dest_check: !new.kind.is_requester_managed(),
+        attachment: None,
+        kind: new.kind,
+        client_token: new.client_token,
+    };
+    state
+        .network_interfaces
+        .insert(id.clone(), Arc::new(interface));
+    Ok(id)
+}
+
+fn made_before(
+    state: &State,
+    context: &Context,
+    new: &NewInterface,
+) -> Result<Option<NetworkInterfaceId>, Refusal> {
+    let Some(token) = &new.client_token else {
+        return Ok(None);
+    };
+    let made = state.network_interfaces.values().find(|interface| {
+        interface.region == context.region && interface.client_token.as_ref() == Some(token)
+    });
+    let Some(made) = made else { return Ok(None) };
+    let same_primary = new
+        .primary
+        .is_none_or(|ip| made.primary().is_some_and(|primary| primary.ip == ip));
+    if made.subnet != new.subnet || !same_primary {
+        return Err(Refusal::new(
+            "IdempotentParameterMismatch",
+            "The client token you have provided is associated with a resource for which this parameter is different.",
+        ));
+    }
+    Ok(Some(made.id.clone()))
+}
+
+fn fresh_mac(state: &mut State) -> [u8; 6] {
+    let bytes = state.bytes();
+    [0x02, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]
+}
+
+fn groups_for(
+    state: &State,
+    context: &Context,
+    new: &NewInterface,
+    vpc: &VpcId,
+) -> Result<Vec<SecurityGroupId>, Refusal> {
+    match new.kind {
+        InterfaceKind::NatGateway => Ok(Vec::new()),
+        InterfaceKind::Interface if new.groups.is_empty() => {
+            let default = security_group::default_of(state, vpc);
+            Ok(default.map(|group| group.id.clone()).into_iter().collect())
+        }
+        InterfaceKind::Interface => checked_groups(state, context, &new.groups, vpc, &new.subnet),
+    }
+}
+
+/// Groups without repetition, each of the VPC, no more than an interface may have.
+fn checked_groups(
+    state: &State,
+    context: &Context,
+    wanted: &[SecurityGroupId],
+    vpc: &VpcId,
+    subnet: &SubnetId,
+) -> Result<Vec<SecurityGroupId>, Refusal> {
+    let mut groups = Vec::with_capacity(wanted.len());
+    for id in wanted {
+        let group = security_group::find(state, context, id.as_str())?;
+        if group.vpc != *vpc {
+            return Err(Refusal::new(
+                "InvalidParameter",
+                format!("Security group {id} and subnet {subnet} belong to different networks."),
+            ));
+        }
+        if !groups.contains(id) {
+            groups.push(id.clone());
+        }
+    }
+    if context.quotas && groups.len() > GROUPS_PER_INTERFACE {
+        return Err(Refusal::new(
+            "SecurityGroupsPerInterfaceLimitExceeded",
+            "The maximum number of security groups per interface has been reached.",
+        ));
+    }
+    Ok(groups)
+}
+
+/// Gives an interface other security groups.
+///
+/// # Errors
+/// `InvalidParameterValue` for none, `InvalidGroup.NotFound`, `InvalidParameter` for a group of another
+/// VPC, `SecurityGroupsPerInterfaceLimitExceeded`, `AuthFailure` on a service's interface.
+pub fn set_groups(
+    state: &mut State,
+    context: &Context,
+    id: &NetworkInterfaceId,
+    groups: &[SecurityGroupId],
+) -> Result<(), Refusal> {
+    let interface = find(state, context, id.as_str())?;
+    interface.changeable()?;
+    if groups.is_empty() {
+        return Err(Refusal::invalid_value(
+            "You must specify at least one security group.",
+        ));
+    }
+    let groups = checked_groups(state, context, groups, &interface.vpc, &interface.subnet)?;
+    edit(state, id)?.groups = groups;
+    Ok(())
+}
+
+/// Deletes an interface; Elastic IPs on it are disassociated, tags go.
+///
+/// # Errors
+/// `InvalidParameterValue` while it is attached.
+pub fn delete(state: &mut State, id: &NetworkInterfaceId) -> Result<(), Refusal> {
+    let interface = edit(state, id)?;
+    if interface.attachment.is_some() {
+        return Err(Refusal::invalid_value(format!(
+            "Network interface '{id}' is currently in use."
+        )));
+    }
+    let addresses = std::mem::take(&mut interface.addresses);
+    elastic_ip::orphan(state, addresses);
+    state.network_interfaces.remove(id);
+    state.tags.remove(id.as_str());
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What is said on the control socket.
+
+use crate::cloud::Trouble;
+use crate::explain::{Explanation, Inquiry};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a command asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// What runs, and what is wrong.
+    Status,
+    /// How a flow fares.
+    Explain(Inquiry),
+    /// Run a program; standard input, output and error travel along, unless it gets a terminal.
+    Exec(Exec),
+    /// A signal for the program that this connection runs.
+    Signal(i32),
+    /// Write a place's packets to the descriptor that travels along.
+    Capture(Capture),
+    /// End the lab.
+    Down,
+}
+
+/// A program to run at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// The place.
+    pub place: String,
+    /// The program and its arguments; empty for the place's shell.
+    pub arguments: Vec<String>,
+    /// Environment of its own.
+    pub environment: Vec<(String, String)>,
+    /// Whether it gets a terminal, whose other side travels back.
+    pub terminal: bool,
+}
+
+/// Packets to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The place.
+    pub place: String,
+    /// Which packets, in the words of the capture filter; empty for all.
+    pub filter: Vec<String>,
+}
+
+/// What the lab answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Status),
+    /// To [`Request::Explain`].
+    Explained(Explanation),
+    /// The program runs; a terminal's other side travels along.
+    Started,
+    /// The program ended.
+    Ended(Ended),
+    /// Packets are being written.
+    Capturing,
+    /// The lab is ending.
+    Ending,
+    /// It can't be.
+    Refused(Refusal),
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ended {
+    /// With a code.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+/// Why something can't be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of no.
+    pub kind: RefusalKind,
+    /// In words.
+    pub message: String,
+}
+
+/// Kinds of no; commands give them their exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefusalKind {
+    /// The words of the request name no place, or one that isn't there.
+    Place,
+    /// The program isn't there.
+    NotFound,
+    /// The program can't be executed.
+    NotExecutable,
+    /// The lab can't do it now.
+    Failed,
+}
+
+/// What runs, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The lab's process, as the asking command sees it.
+    pub pid: i32,
+    /// The lab's version.
+    pub version: String,
+    /// The state directory.
+    pub state: PathBuf,
+    /// Since when it runs, in seconds since 1970.
+    pub started: i64,
+    /// Whether packets are forwarded: `kernel` or `none`.
+    pub packets: String,
+    /// Where it listens on loopback.
+    pub ports: Ports,
+    /// How much there is.
+    pub counts: Counts,
+    /// What is wrong; empty when all is well.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Loopback ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// AWS's API.
+    pub aws: u16,
+    /// The SOCKS5 proxy; `None` without packets.
+    pub socks: Option<u16>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each is the number of what it is named after
+pub struct Counts {
+    pub vpcs: usize,
+    pub subnets: usize,
+    pub instances: usize,
+    pub network_interfaces: usize,
+    pub nat_gateways: usize,
+    pub security_groups: usize,
+    pub guests: usize,
+}

@@ -1,0 +1,335 @@
+//! `skylab explain`: a flow from one place to another, told and judged.
+
+use crate::cloud::Snapshot;
+use crate::internet;
+use crate::place::{NoSuchPlace, Place, PlaceName};
+use aws::model::network_interface::PublicAddress;
+use fabric::{
+    Direction, DropReason, Flow, HopAction, NetworkId, Trace, Transport, Verdict,
+};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// The source port of a flow that is only thought of: one of those that systems give callers.
+const SOURCE_PORT: u16 = 49152;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry {
+    /// Where the flow starts.
+    pub from: String,
+    /// Where it should arrive.
+    pub to: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The destination port; without one 80 for TCP, 53 for UDP.
+    pub port: Option<u16>,
+}
+
+/// The protocols that can be asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP echo.
+    Icmp,
+}
+
+/// The answer, in the contract's form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// `delivered`, `dropped` or `unknown`.
+    pub verdict: Judgement,
+    /// The flow as it starts.
+    pub flow: ToldFlow,
+    /// Its way.
+    pub hops: Vec<ToldHop>,
+    /// What to change.
+    pub remedies: Vec<String>,
+    /// Why it was dropped or is unknown, in a sentence.
+    pub reason: Option<String>,
+}
+
+/// The verdict's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judgement {
+    /// It arrived and the answer came back.
+    Delivered,
+    /// It didn't.
+    Dropped,
+    /// The model can't tell.
+    Unknown,
+}
+
+/// A flow in the contract's form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldFlow {
+    /// The place it starts at, as it was named.
+    pub from: String,
+    /// The place it goes to, as it was named.
+    pub to: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The source address.
+    pub source: Ipv4Addr,
+    /// The source port, where the protocol has one.
+    pub source_port: Option<u16>,
+    /// The destination address.
+    pub destination: Ipv4Addr,
+    /// The destination port, where the protocol has one.
+    pub port: Option<u16>,
+}
+
+/// A hop in the contract's form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldHop {
+    /// `out` or `back`.
+    pub direction: Way,
+    /// The place.
+    pub at: Option<String>,
+    /// The resource that decided.
+    pub resource: Option<String>,
+    /// Its rule.
+    pub rule: Option<String>,
+    /// What it did.
+    pub action: Action,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+/// Out or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// From the caller to the called.
+    Out,
+    /// The answer.
+    Back,
+}
+
+/// What a hop did; the contract's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the words are the contract's
+pub enum Action {
+    Allow,
+    Deny,
+    Route,
+    Translate,
+    Balance,
+    Deliver,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// A place isn't there.
+    #[error(transparent)]
+    Place(#[from] NoSuchPlace),
+    /// The destination has no address to go to.
+    #[error("{0} has no address")]
+    NoAddress(String),
+}
+
+/// Follows a flow between two places.
+///
+/// # Errors
+/// A place isn't there, or can't start or take anything.
+pub fn explain(
+    snapshot: &Snapshot,
+    inquiry: &Inquiry,
+    from: &PlaceName,
+    to: &PlaceName,
+) -> Result<Explanation, ExplainError> {
+    let source = from.find(snapshot)?;
+    let target = to.find(snapshot)?;
+    let origin = source.origin()?;
+    let destination = destination(snapshot, &source, to, &target)
+        .ok_or_else(|| ExplainError::NoAddress(to.to_string()))?;
+    let flow = Flow {
+        // walk puts the sending port's address here.
+        source: source.named_source().unwrap_or(Ipv4Addr::UNSPECIFIED),
+        destination,
+        transport: transport(inquiry),
+    };
+    let trace = fabric::walk(&snapshot.fabric, &origin, flow);
+    let mut remedies = aws::explain::remedies(&snapshot.state, &snapshot.fabric, &trace);
+    remedies.dedup();
+    Ok(tell(inquiry, &trace, remedies))
+}
+
+fn transport(inquiry: &Inquiry) -> Transport {
+    match inquiry.protocol {
+        Protocol::Tcp => Transport::Tcp {
+            source_port: SOURCE_PORT,
+            destination_port: inquiry.port.unwrap_or(80),
+        },
+        Protocol::Udp => Transport::Udp {
+            source_port: SOURCE_PORT,
+            destination_port: inquiry.port.unwrap_or(53),
+        },
+        Protocol::Icmp => Transport::Echo {
+            id: 1,
+            reply: false,
+        },
+    }
+}
+
+impl Place {
+    /// The source address, where the place's name fixes one that is not its port's first.
+    fn named_source(&self) -> Option<Ipv4Addr> {
+        self.address
+    }
+}
+
+/// The address that a place is called by from another: its private one within its network, else
+/// its public one, as the resolvers answer.
+fn destination(
+    snapshot: &Snapshot,
+    source: &Place,
+    name: &PlaceName,
+    target: &Place,
+) -> Option<Ipv4Addr> {
+    if let (PlaceName::Anywhere(address) | PlaceName::Internet(Some(address)), _) = (name, target) {
+        return Some(*address);
+    }
+    let fabric = &snapshot.fabric;
+    let own = |place: &Place| -> Vec<NetworkId> {
+        fabric
+            .ports
+            .values()
+            .filter(|port| match (&place.port, &place.host) {
+                (Some(id), _) => port.id == *id,
+                (None, Some(host)) => port.host.as_ref().is_some_and(|(own, _)| own == host),
+                (None, None) => false,
+            })
+            .map(|port| port.network.clone())
+            .collect()
+    };
+    let from = own(source);
+    let mut ports: Vec<_> = fabric
+        .ports
+        .values()
+        .filter(|port| match (&target.port, &target.host) {
+            (Some(id), _) => port.id == *id,
+            (None, Some(host)) => port.host.as_ref().is_some_and(|(own, _)| own == host),
+            (None, None) => false,
+        })
+        .collect();
+    ports.sort_by_key(|port| port.host.as_ref().map(|(_, index)| *index));
+    let near = ports.iter().find(|port| from.contains(&port.network));
+    if let Some(port) = near {
+        return target.address.or_else(|| port.addresses.first().copied());
+    }
+    let private = |port: &&std::sync::Arc<fabric::Port>| {
+        target.address.or_else(|| port.addresses.first().copied())
+    };
+    let public = ports.iter().find_map(|port| {
+        let address = private(port)?;
+        public_of(snapshot, port.id.as_str(), address)
+    });
+    public.or_else(|| ports.first().and_then(private))
+}
+
+fn public_of(snapshot: &Snapshot, interface: &str, private: Ipv4Addr) -> Option<Ipv4Addr> {
+    let interface = snapshot.state.network_interfaces.get(interface)?;
+    let address = interface
+        .addresses
+        .iter()
+        .find(|address| address.ip == private)?;
+    match address.public.as_ref()? {
+        PublicAddress::Automatic(public) => Some(*public),
+        PublicAddress::Elastic(allocation) => {
+            let elastic = snapshot.state.elastic_ips.get(allocation)?;
+            Some(elastic.public_ip)
+        }
+    }
+}
+
+fn tell(inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanation {
+    let (verdict, reason) = match &trace.verdict {
+        Verdict::Delivered => (Judgement::Delivered, None),
+        Verdict::Dropped(direction, reason) => {
+            if let DropReason::NoSuchAddress { network, destination } = reason
+                && network.as_str() == internet::NETWORK
+            {
+                remedies = vec![no_public_way(*destination)];
+            }
+            (Judgement::Dropped, last_words(trace, *direction))
+        }
+        Verdict::Unknown(why) => (Judgement::Unknown, Some(why.clone())),
+    };
+    let (source_port, port) = match trace.flow.transport {
+        Transport::Tcp { source_port, destination_port }
+        | Transport::Udp { source_port, destination_port } => {
+            (Some(source_port), Some(destination_port))
+        }
+        Transport::Echo { .. } | Transport::Other(_) => (None, None),
+    };
+    Explanation {
+        verdict,
+        flow: ToldFlow {
+            from: inquiry.from.clone(),
+            to: inquiry.to.clone(),
+            protocol: inquiry.protocol,
+            source: trace.flow.source,
+            source_port,
+            destination: trace.flow.destination,
+            port,
+        },
+        hops: trace.hops.iter().map(hop).collect(),
+        remedies,
+        reason,
+    }
+}
+
+fn no_public_way(destination: Ipv4Addr) -> String {
+    match internet::check(destination) {
+        Err(internet::PlaceError::NotPublic(_)) => format!(
+            "{destination} is a private address, which the internet does not route. Give the instance a public one: aws ec2 associate-address --allocation-id <eipalloc> --private-ip-address {destination} --network-interface-id <eni>"
+        ),
+        Err(internet::PlaceError::CloudPool(..)) => format!(
+            "Nothing reachable has {destination} now: see aws ec2 describe-addresses, and whether the VPC's internet gateway is attached."
+        ),
+        _ => format!(
+            "Nobody on the lab's internet has {destination}; `skylab exec internet:{destination} -- true` makes somebody."
+        ),
+    }
+}
+
+/// The words of the hop that stopped the flow.
+fn last_words(trace: &Trace, direction: Direction) -> Option<String> {
+    let stopping = trace
+        .hops
+        .iter()
+        .rev()
+        .find(|hop| hop.direction == direction)?;
+    Some(stopping.detail.clone())
+}
+
+fn hop(hop: &fabric::Hop) -> ToldHop {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ToldHop {
+        direction: match hop.direction {
+            Direction::Out => Way::Out,
+            Direction::Back => Way::Back,
+        },
+        at: some(&hop.at),
+        resource: hop.resource.clone(),
+        rule: hop.rule.as_ref().map(ToString::to_string),
+        action: match hop.action {
+            HopAction::Allow => Action::Allow,
+            HopAction::Deny => Action::Deny,
+            HopAction::Route => Action::Route,
+            HopAction::Translate => Action::Translate,
+            HopAction::Balance => Action::Balance,
+            HopAction::Deliver => Action::Deliver,
+        },
+        detail: some(&hop.detail),
+    }
+}

@@ -1,0 +1,95 @@
+//! Booting: a disk, its files, the guest, its user data.
+
+use super::{GuestError, Guests, Machine, files, site, user_data};
+use crate::cloud::Snapshot;
+use aws::model::instance::Instance;
+use fabric::HostId;
+use kernel::guest::{Guest, GuestDisk, GuestFile, GuestSpec};
+use std::sync::Arc;
+
+/// What a guest is made of, besides its disk and place.
+pub(super) struct Identity {
+    pub(super) hostname: String,
+    pub(super) files: Vec<GuestFile>,
+    pub(super) environment: Vec<(String, String)>,
+}
+
+impl Guests {
+    /// An instance's guest, on the disk and in the boot that its record counts.
+    pub(super) fn bring_up(
+        &self,
+        machine: &mut Machine,
+        snapshot: &Snapshot,
+        instance: &Instance,
+    ) -> Result<Arc<Guest>, GuestError> {
+        let host = HostId::from(instance.id.as_str());
+        if machine.boots != instance.boots {
+            // The old boot's processes end before the new one's begin.
+            machine.guest = None;
+        }
+        if machine.disks != instance.disks {
+            *machine = Machine::default();
+        }
+        if let Some(guest) = &machine.guest {
+            return Ok(guest.clone());
+        }
+        let identity = files::of_instance(&snapshot.state, instance, &self.inner.bundle);
+        let guest = self.boot(machine, &host, identity)?;
+        machine.boots = instance.boots;
+        machine.disks = instance.disks;
+        if !machine.initialised {
+            machine.initialised = true;
+            if let Some(data) = &instance.user_data {
+                user_data::run(&guest, &instance.id, data, &self.inner.consoles);
+            }
+        }
+        self.inner.cloud.health().good(host.as_str());
+        Ok(guest)
+    }
+
+    /// The guest of a place on the internet.
+    pub(super) fn bring_up_site(
+        &self,
+        machine: &mut Machine,
+        host: &HostId,
+    ) -> Result<Arc<Guest>, GuestError> {
+        if let Some(guest) = &machine.guest {
+            return Ok(guest.clone());
+        }
+        let identity = files::of_site(site(host), &self.inner.bundle);
+        self.boot(machine, host, identity)
+    }
+
+    fn boot(
+        &self,
+        machine: &mut Machine,
+        host: &HostId,
+        identity: Identity,
+    ) -> Result<Arc<Guest>, GuestError> {
+        let place = self
+            .inner
+            .runtime
+            .block_on(self.inner.cloud.host(host.clone()))
+            .ok_or_else(|| GuestError::NoPlace(host.clone()))?;
+        let disk = match &machine.disk {
+            Some(disk) => disk.clone(),
+            None => {
+                let fresh = GuestDisk::fresh();
+                Arc::new(fresh.map_err(|error| GuestError::Disk(host.clone(), error))?)
+            }
+        };
+        let spec = GuestSpec {
+            hostname: identity.hostname,
+            net: place,
+            disk: disk.clone(),
+            files: identity.files,
+            environment: identity.environment,
+        };
+        let booted = self.inner.factory.boot(&spec);
+        let guest = Arc::new(booted.map_err(|error| GuestError::Boot(host.clone(), error))?);
+        machine.disk = Some(disk);
+        machine.guest = Some(guest.clone());
+        tracing::info!(host = %host, "booted");
+        Ok(guest)
+    }
+}
