@@ -54,12 +54,18 @@ pub fn compare(engine: &mut Engine, scenario: &Scenario) -> Result<Comparison, C
     let walker = Walker::new(&built.fabric);
     let mut asked = Vec::new();
     for (index, attempt) in scenario.flows.iter().enumerate() {
-        let Some((origin, flow)) = resolve(&built, attempt, index) else { continue };
+        let Some((origin, flow)) = resolve(&built, attempt, index) else {
+            continue;
+        };
         let trace = walker.walk(&origin, flow);
         asked.push((index, origin, trace));
     }
     let observed = send(engine, &built, &asked)?;
-    let mut doubtful: Vec<_> = asked.iter().zip(observed).filter(|((_, _, trace), seen)| !agree(trace, seen)).collect();
+    let mut doubtful: Vec<_> = asked
+        .iter()
+        .zip(observed)
+        .filter(|((_, _, trace), seen)| !agree(trace, seen))
+        .collect();
     // A machine under load may be late with an answer; what disagrees is asked once more, alone.
     for ((index, origin, trace), seen) in &mut doubtful {
         *seen = send(engine, &built, &[(*index, origin.clone(), trace.clone())])?[0];
@@ -67,13 +73,29 @@ pub fn compare(engine: &mut Engine, scenario: &Scenario) -> Result<Comparison, C
     let mismatches = doubtful
         .into_iter()
         .filter(|((_, _, trace), seen)| !agree(trace, seen))
-        .map(|((index, _, trace), observed)| Mismatch { index: *index, trace: trace.clone(), observed })
+        .map(|((index, _, trace), observed)| Mismatch {
+            index: *index,
+            trace: trace.clone(),
+            observed,
+        })
         .collect();
-    let delivered = asked.iter().filter(|(_, _, trace)| trace.verdict == Verdict::Delivered).count();
-    Ok(Comparison { compared: asked.len(), delivered, skipped: scenario.flows.len() - asked.len(), mismatches })
+    let delivered = asked
+        .iter()
+        .filter(|(_, _, trace)| trace.verdict == Verdict::Delivered)
+        .count();
+    Ok(Comparison {
+        compared: asked.len(),
+        delivered,
+        skipped: scenario.flows.len() - asked.len(),
+        mismatches,
+    })
 }
 
-fn send(engine: &Engine, built: &Built, asked: &[(usize, Origin, Trace)]) -> std::io::Result<Vec<Observed>> {
+fn send(
+    engine: &Engine,
+    built: &Built,
+    asked: &[(usize, Origin, Trace)],
+) -> std::io::Result<Vec<Observed>> {
     let probes: Vec<_> = asked
         .iter()
         .filter_map(|(_, origin, trace)| {
@@ -81,7 +103,11 @@ fn send(engine: &Engine, built: &Built, asked: &[(usize, Origin, Trace)]) -> std
                 Origin::Host(host) => host.clone(),
                 Origin::Port(port) => built.fabric.ports.get(port)?.host.as_ref()?.0.clone(),
             };
-            Some(Probe { host, flow: trace.flow, expected: trace.verdict == Verdict::Delivered })
+            Some(Probe {
+                host,
+                flow: trace.flow,
+                expected: trace.verdict == Verdict::Delivered,
+            })
         })
         .collect();
     probe(engine, &built.fabric, &PORTS, &probes)
@@ -120,42 +146,80 @@ fn resolve(built: &Built, attempt: &Attempt, index: usize) -> Option<(Origin, Fl
         place => private(built, place)?.1,
     };
     // A host that calls itself never leaves its stack.
-    let own = |port: &fabric::Port| port.host.as_ref().is_some_and(|(host, _)| origin == Origin::Host(host.clone()));
-    let to_itself = built.fabric.ports.values().filter(|port| own(port)).any(|port| port.owns(destination));
+    let own = |port: &fabric::Port| {
+        port.host
+            .as_ref()
+            .is_some_and(|(host, _)| origin == Origin::Host(host.clone()))
+    };
+    let to_itself = built
+        .fabric
+        .ports
+        .values()
+        .filter(|port| own(port))
+        .any(|port| port.owns(destination));
     if to_itself || source == destination {
         return None;
     }
     let (source_port, destination_port) = (20_000 + index as u16, attempt.port);
     let transport = match attempt.protocol {
-        Protocol::Tcp => Transport::Tcp { source_port, destination_port },
-        Protocol::Udp => Transport::Udp { source_port, destination_port },
-        Protocol::Echo => Transport::Echo { id: source_port, reply: false },
+        Protocol::Tcp => Transport::Tcp {
+            source_port,
+            destination_port,
+        },
+        Protocol::Udp => Transport::Udp {
+            source_port,
+            destination_port,
+        },
+        Protocol::Echo => Transport::Echo {
+            id: source_port,
+            reply: false,
+        },
     };
-    Some((origin, Flow { source, destination, transport }))
+    Some((
+        origin,
+        Flow {
+            source,
+            destination,
+            transport,
+        },
+    ))
 }
 
 /// An instance's port and private address, by its index over all its interfaces.
 fn private(built: &Built, place: Place) -> Option<(PortId, Ipv4Addr)> {
-    let Place::Instance(number, index) = place else { return None };
+    let Place::Instance(number, index) = place else {
+        return None;
+    };
     let (_, interfaces) = built.numbers.instances.get(&number)?;
     let all: Vec<_> = interfaces
         .iter()
         .filter_map(|id| built.fabric.ports.get(&PortId::from(id.as_str())))
-        .flat_map(|port| port.addresses.iter().map(|address| (port.id.clone(), *address)))
+        .flat_map(|port| {
+            port.addresses
+                .iter()
+                .map(|address| (port.id.clone(), *address))
+        })
         .collect();
     all.get(index % all.len().max(1)).cloned()
 }
 
 fn public(built: &Built, place: Place) -> Option<Ipv4Addr> {
-    let Place::PublicOf(number) = place else { return None };
+    let Place::PublicOf(number) = place else {
+        return None;
+    };
     let (_, interfaces) = built.numbers.instances.get(&number)?;
     let interface = built.state.network_interfaces.get(interfaces.first()?)?;
-    interface.addresses.iter().find_map(|address| match address.public.as_ref()? {
-        aws::model::network_interface::PublicAddress::Automatic(ip) => Some(*ip),
-        aws::model::network_interface::PublicAddress::Elastic(id) => {
-            built.state.elastic_ips.get(id).map(|address| address.public_ip)
-        }
-    })
+    interface
+        .addresses
+        .iter()
+        .find_map(|address| match address.public.as_ref()? {
+            aws::model::network_interface::PublicAddress::Automatic(ip) => Some(*ip),
+            aws::model::network_interface::PublicAddress::Elastic(id) => built
+                .state
+                .elastic_ips
+                .get(id)
+                .map(|address| address.public_ip),
+        })
 }
 
 impl fmt::Display for Mismatch {
@@ -165,7 +229,11 @@ impl fmt::Display for Mismatch {
         writeln!(f, "  walk: {:?}", self.trace.verdict)?;
         for hop in &self.trace.hops {
             let resource = hop.resource.as_deref().unwrap_or("");
-            writeln!(f, "    {:?} {} {resource} {:?} {}", hop.direction, hop.at, hop.action, hop.detail)?;
+            writeln!(
+                f,
+                "    {:?} {} {resource} {:?} {}",
+                hop.direction, hop.at, hop.action, hop.detail
+            )?;
         }
         Ok(())
     }

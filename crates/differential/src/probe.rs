@@ -42,7 +42,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// A socket can't be made in a host's namespace.
-pub fn probe(engine: &Engine, fabric: &Fabric, ports: &[u16], probes: &[Probe]) -> io::Result<Vec<Observed>> {
+pub fn probe(
+    engine: &Engine,
+    fabric: &Fabric,
+    ports: &[u16],
+    probes: &[Probe],
+) -> io::Result<Vec<Observed>> {
     let mut services = Vec::new();
     for (id, _) in fabric.hosts.iter().filter(|(_, host)| host.running) {
         if let Some(namespace) = engine.host(id) {
@@ -64,8 +69,15 @@ pub fn probe(engine: &Engine, fabric: &Fabric, ports: &[u16], probes: &[Probe]) 
     let started = Instant::now();
     let mut quiet_since = Instant::now();
     loop {
-        let missing = probes.iter().zip(&observed).any(|(probe, observed)| probe.expected && !observed.answered);
-        let waited = if missing { started.elapsed() > PATIENCE } else { quiet_since.elapsed() > GRACE };
+        let missing = probes
+            .iter()
+            .zip(&observed)
+            .any(|(probe, observed)| probe.expected && !observed.answered);
+        let waited = if missing {
+            started.elapsed() > PATIENCE
+        } else {
+            quiet_since.elapsed() > GRACE
+        };
         if waited {
             break;
         }
@@ -76,7 +88,10 @@ pub fn probe(engine: &Engine, fabric: &Fabric, ports: &[u16], probes: &[Probe]) 
             }
         }
         let after = services.len();
-        for index in ready.into_iter().filter_map(|index| index.checked_sub(after)) {
+        for index in ready
+            .into_iter()
+            .filter_map(|index| index.checked_sub(after))
+        {
             if let Some(client) = clients.get(index)
                 && !observed[index].answered
                 && client.answered()
@@ -100,15 +115,30 @@ fn ready(
     clients: &[client::Client],
     observed: &[Observed],
 ) -> io::Result<Vec<usize>> {
-    let mut polled: Vec<(usize, BorrowedFd<'_>, PollFlags)> =
-        services.iter().enumerate().map(|(index, service)| (index, service.as_fd(), PollFlags::POLLIN)).collect();
-    for (index, client) in clients.iter().enumerate().filter(|(index, _)| !observed[*index].answered) {
+    let mut polled: Vec<(usize, BorrowedFd<'_>, PollFlags)> = services
+        .iter()
+        .enumerate()
+        .map(|(index, service)| (index, service.as_fd(), PollFlags::POLLIN))
+        .collect();
+    for (index, client) in clients
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !observed[*index].answered)
+    {
         if let Some((fd, events)) = client.poll() {
             polled.push((services.len() + index, fd, events));
         }
     }
-    let mut fds: Vec<_> = polled.iter().map(|(_, fd, events)| PollFd::new(*fd, *events)).collect();
+    let mut fds: Vec<_> = polled
+        .iter()
+        .map(|(_, fd, events)| PollFd::new(*fd, *events))
+        .collect();
     poll(&mut fds, PollTimeout::from(5u8))?;
     let happened = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
-    Ok(polled.iter().zip(&fds).filter(|(_, fd)| happened(fd)).map(|((index, _, _), _)| *index).collect())
+    Ok(polled
+        .iter()
+        .zip(&fds)
+        .filter(|(_, fd)| happened(fd))
+        .map(|((index, _, _), _)| *index)
+        .collect())
 }

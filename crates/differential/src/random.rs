@@ -21,7 +21,11 @@ impl Random {
 
     /// A number below `bound`; zero where there is none.
     pub fn below(&mut self, bound: usize) -> usize {
-        if bound == 0 { 0 } else { (self.next() % bound as u64) as usize }
+        if bound == 0 {
+            0
+        } else {
+            (self.next() % bound as u64) as usize
+        }
     }
 
     /// A number in a range, both ends included.

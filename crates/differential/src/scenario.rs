@@ -11,11 +11,17 @@ use std::net::Ipv4Addr;
 pub const PORTS: [u16; 4] = [22, 80, 443, 5432];
 
 /// The places on the internet that call and are called.
-pub const INTERNET: [Ipv4Addr; 2] = [Ipv4Addr::new(203, 0, 113, 10), Ipv4Addr::new(203, 0, 113, 77)];
+pub const INTERNET: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(203, 0, 113, 10),
+    Ipv4Addr::new(203, 0, 113, 77),
+];
 
 /// A network and what is sent through it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
+    /// Where it was drawn from. Ids follow from it, so that two scenarios in one engine share no
+    /// network whose connection tracking remembers the other's flows.
+    pub seed: u64,
     /// How it is built.
     pub steps: Vec<Step>,
     /// What is sent.
@@ -57,22 +63,84 @@ pub enum RouteTo {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Step {
-    Vpc { number: usize, cidrs: Vec<Ipv4Net>, gateway: bool },
-    Subnet { number: usize, vpc: usize, cidr: Ipv4Net },
-    Group { number: usize, vpc: usize },
-    GroupRule { group: usize, egress: bool, traffic: Traffic, peer: RulePeer },
-    Acl { number: usize, vpc: usize },
-    AclEntry { acl: usize, entry: u16, egress: bool, allow: bool, cidr: Ipv4Net, traffic: Traffic },
-    AclOf { subnet: usize, acl: usize },
-    Instance { number: usize, subnet: usize, groups: Vec<usize>, role: Role, checked: bool, secondary: usize },
-    SecondInterface { instance: usize, subnet: usize, groups: Vec<usize> },
-    Public { instance: usize, address: usize },
-    Stopped { instance: usize },
-    NatGateway { number: usize, subnet: usize, deleted: bool },
-    RouteTable { number: usize, vpc: usize },
-    Route { table: usize, destination: Ipv4Net, to: RouteTo },
-    TableOf { subnet: usize, table: usize },
-    EdgeTable { vpc: usize, table: usize },
+    Vpc {
+        number: usize,
+        cidrs: Vec<Ipv4Net>,
+        gateway: bool,
+    },
+    Subnet {
+        number: usize,
+        vpc: usize,
+        cidr: Ipv4Net,
+    },
+    Group {
+        number: usize,
+        vpc: usize,
+    },
+    GroupRule {
+        group: usize,
+        egress: bool,
+        traffic: Traffic,
+        peer: RulePeer,
+    },
+    Acl {
+        number: usize,
+        vpc: usize,
+    },
+    AclEntry {
+        acl: usize,
+        entry: u16,
+        egress: bool,
+        allow: bool,
+        cidr: Ipv4Net,
+        traffic: Traffic,
+    },
+    AclOf {
+        subnet: usize,
+        acl: usize,
+    },
+    Instance {
+        number: usize,
+        subnet: usize,
+        groups: Vec<usize>,
+        role: Role,
+        checked: bool,
+        secondary: usize,
+    },
+    SecondInterface {
+        instance: usize,
+        subnet: usize,
+        groups: Vec<usize>,
+    },
+    Public {
+        instance: usize,
+        address: usize,
+    },
+    Stopped {
+        instance: usize,
+    },
+    NatGateway {
+        number: usize,
+        subnet: usize,
+        deleted: bool,
+    },
+    RouteTable {
+        number: usize,
+        vpc: usize,
+    },
+    Route {
+        table: usize,
+        destination: Ipv4Net,
+        to: RouteTo,
+    },
+    TableOf {
+        subnet: usize,
+        table: usize,
+    },
+    EdgeTable {
+        vpc: usize,
+        table: usize,
+    },
 }
 
 /// Where a flow begins or ends.

@@ -4,7 +4,11 @@ use crate::scenario::Scenario;
 
 /// The smallest scenario found by removing flows and steps that still `fails`. Tries ever smaller
 /// pieces, as delta debugging does, and gives up after `budget` attempts.
-pub fn shrink(scenario: &Scenario, budget: usize, mut fails: impl FnMut(&Scenario) -> bool) -> Scenario {
+pub fn shrink(
+    scenario: &Scenario,
+    budget: usize,
+    mut fails: impl FnMut(&Scenario) -> bool,
+) -> Scenario {
     let mut left = budget;
     let mut best = scenario.clone();
     let mut try_with = |candidate: Scenario, best: &mut Scenario, left: &mut usize| {
@@ -20,7 +24,11 @@ pub fn shrink(scenario: &Scenario, budget: usize, mut fails: impl FnMut(&Scenari
     };
     // One flow is enough to disagree, mostly.
     for flow in scenario.flows.clone() {
-        let candidate = Scenario { steps: best.steps.clone(), flows: vec![flow] };
+        let candidate = Scenario {
+            steps: best.steps.clone(),
+            flows: vec![flow],
+            ..best
+        };
         if best.flows.len() > 1 && try_with(candidate, &mut best, &mut left) {
             break;
         }
@@ -31,7 +39,11 @@ pub fn shrink(scenario: &Scenario, budget: usize, mut fails: impl FnMut(&Scenari
         while start < best.steps.len() {
             let end = (start + piece).min(best.steps.len());
             let steps = [&best.steps[..start], &best.steps[end..]].concat();
-            let candidate = Scenario { steps, flows: best.flows.clone() };
+            let candidate = Scenario {
+                steps,
+                flows: best.flows.clone(),
+                ..best
+            };
             if !try_with(candidate, &mut best, &mut left) {
                 start = end;
             }
@@ -53,7 +65,11 @@ mod tests {
     fn what_does_not_matter_goes() {
         let whole = scenario(7, 20);
         let fails = |candidate: &Scenario| {
-            candidate.steps.iter().any(|step| matches!(step, Step::RouteTable { .. })) && !candidate.flows.is_empty()
+            candidate
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::RouteTable { .. }))
+                && !candidate.flows.is_empty()
         };
         let small = shrink(&whole, 1000, fails);
         assert_eq!((small.steps.len(), small.flows.len()), (1, 1));

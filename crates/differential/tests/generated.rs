@@ -20,7 +20,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const SHRINKING: usize = 300;
 
 fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 fn main() {
@@ -32,8 +35,13 @@ fn main() {
         let trials = (0..groups)
             .map(|group| {
                 let inside = inside.clone();
-                let seeds: Vec<u64> = (first..first + networks).filter(|seed| seed % groups == group).collect();
-                Trial::test(format!("walk_and_packets_agree_on_generated_vpcs_{group}"), move || run(&inside, &seeds))
+                let seeds: Vec<u64> = (first..first + networks)
+                    .filter(|seed| seed % groups == group)
+                    .collect();
+                Trial::test(
+                    format!("walk_and_packets_agree_on_generated_vpcs_{group}"),
+                    move || run(&inside, &seeds),
+                )
             })
             .collect();
         libtest_mimic::run(&arguments, trials).exit_code()
@@ -46,7 +54,8 @@ fn run(inside: &Inside, seeds: &[u64]) -> Result<(), Failed> {
     let mut engine = Engine::new(inside.factory.clone());
     for seed in seeds {
         let scenario = scenario(*seed, flows);
-        let comparison = compare(&mut engine, &scenario).map_err(|error| format!("seed {seed}: {error}"))?;
+        let comparison =
+            compare(&mut engine, &scenario).map_err(|error| format!("seed {seed}: {error}"))?;
         if let Some(mismatch) = comparison.mismatches.first() {
             return Err(report(inside, *seed, &scenario, &mismatch.to_string()));
         }
@@ -56,7 +65,11 @@ fn run(inside: &Inside, seeds: &[u64]) -> Result<(), Failed> {
     // A generator whose networks deliver nothing, or everything, would prove nothing.
     let share = total.delivered * 100 / total.compared.max(1);
     if seeds.len() >= 10 && !(10..=90).contains(&share) {
-        return Err(format!("{share} percent of {} flows delivered: the generator is lopsided", total.compared).into());
+        return Err(format!(
+            "{share} percent of {} flows delivered: the generator is lopsided",
+            total.compared
+        )
+        .into());
     }
     Ok(())
 }
@@ -69,8 +82,13 @@ fn report(inside: &Inside, seed: u64, scenario: &Scenario, first: &str) -> Faile
     let small = shrink(scenario, SHRINKING, disagrees);
     let mut engine = Engine::new(inside.factory.clone());
     let told = match compare(&mut engine, &small) {
-        Ok(comparison) => comparison.mismatches.iter().map(ToString::to_string).collect(),
+        Ok(comparison) => comparison
+            .mismatches
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         Err(error) => error.to_string(),
     };
-    format!("seed {seed}: walk and packets disagree.\n{first}\nSmallest:\n{small:#?}\n{told}").into()
+    format!("seed {seed}: walk and packets disagree.\n{first}\nSmallest:\n{small:#?}\n{told}")
+        .into()
 }

@@ -1,9 +1,9 @@
 //! The engine: makes the kernel forward as a fabric says.
 
-use crate::apply::{Kernel, Mode};
 pub use crate::apply::{ApplyError, HostNamespaces};
+use crate::apply::{Kernel, Mode};
 use crate::lint;
-use crate::namespace::NetNs;
+use crate::namespace::{NetNs, allow_many_descriptors};
 pub use crate::plan::Place;
 use crate::plan::Realised;
 use fabric::{Fabric, HostId, NetworkId};
@@ -27,8 +27,10 @@ pub struct Applied {
 
 impl Engine {
     /// An engine with nothing applied. Namespaces of hosts come from the factory, so that they
-    /// belong to the user namespace that guests are root in.
+    /// belong to the user namespace that guests are root in. Raises the process's limit of open
+    /// descriptors as far as it may.
     pub fn new(hosts: impl HostNamespaces + 'static) -> Self {
+        allow_many_descriptors();
         Self {
             kernel: Kernel::new(Box::new(hosts)),
             realised: Realised::default(),
@@ -64,7 +66,7 @@ impl Engine {
         })
     }
 
-    /// The fabric that was applied last.
+    /// The fabric that was applied last, or that an apply has just failed at.
     pub fn applied(&self) -> &Fabric {
         self.realised.fabric()
     }
@@ -82,5 +84,17 @@ impl Engine {
     /// Any place's namespace.
     pub fn place(&self, place: &Place) -> Option<Arc<NetNs>> {
         self.kernel.place(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Engine;
+
+    /// The lab's task owns the engine, and tasks move between threads.
+    #[test]
+    fn an_engine_can_move_to_another_thread() {
+        fn movable<T: Send>() {}
+        movable::<Engine>();
     }
 }

@@ -123,9 +123,14 @@ pub(crate) fn fork_single() -> nix::Result<ForkResult> {
 ///
 /// # Errors
 /// The namespaces are refused, with the cure, or a step of the set-up fails.
-pub fn spawn(options: &LaunchOptions, inside: impl FnOnce(Inside) -> i32) -> Result<Spawned, LaunchError> {
-    let (from_child, to_parent) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
-    let (from_parent, to_child) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
+pub fn spawn(
+    options: &LaunchOptions,
+    inside: impl FnOnce(Inside) -> i32,
+) -> Result<Spawned, LaunchError> {
+    let (from_child, to_parent) =
+        pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
+    let (from_parent, to_child) =
+        pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
     match fork_single().map_err(failed("forking"))? {
         ForkResult::Child => {
             drop((from_child, to_child));
@@ -139,7 +144,10 @@ pub fn spawn(options: &LaunchOptions, inside: impl FnOnce(Inside) -> i32) -> Res
                 let _ = kill(child, Signal::SIGKILL);
                 let _ = waitpid(child, None);
             }
-            Ok(Spawned { pid: pid?, between: child })
+            Ok(Spawned {
+                pid: pid?,
+                between: child,
+            })
         }
     }
 }
@@ -171,14 +179,21 @@ fn between(
                 _ => ("", Errno::EIO),
             };
             // The launcher may be gone; then nobody needs to know.
-            let _ = write(to_parent, &[&(-(errno as i32)).to_ne_bytes()[..], step.as_bytes()].concat());
+            let _ = write(
+                to_parent,
+                &[&(-(errno as i32)).to_ne_bytes()[..], step.as_bytes()].concat(),
+            );
             1
         }
     }
 }
 
 /// The namespaces. Gives pid 1's number in the process between, `None` in pid 1.
-fn set_up(options: &LaunchOptions, from_parent: &OwnedFd, to_parent: &OwnedFd) -> Result<Option<Pid>, LaunchError> {
+fn set_up(
+    options: &LaunchOptions,
+    from_parent: &OwnedFd,
+    to_parent: &OwnedFd,
+) -> Result<Option<Pid>, LaunchError> {
     if options.die_with_parent {
         die_with_parent().map_err(failed("asking to end with the launcher"))?;
     }
@@ -188,7 +203,10 @@ fn set_up(options: &LaunchOptions, from_parent: &OwnedFd, to_parent: &OwnedFd) -
     unshare(CloneFlags::CLONE_NEWUSER).map_err(failed("user namespace"))?;
     say(to_parent, 0).map_err(failed("talking to the launcher"))?;
     hear(from_parent)?;
-    let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+    let flags = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS;
     unshare(flags).map_err(failed("mount, pid, ipc and uts namespaces"))?;
     match fork_single().map_err(failed("forking"))? {
         ForkResult::Parent { child } => Ok(Some(child)),
@@ -221,7 +239,9 @@ fn first_process(options: &LaunchOptions, inside: impl FnOnce(Inside) -> i32) ->
 fn ignore_children() -> Result<(), LaunchError> {
     // SAFETY: ignoring a signal runs no handler.
     #[allow(unsafe_code)]
-    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop).map_err(failed("ignoring children"))
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }
+        .map(drop)
+        .map_err(failed("ignoring children"))
 }
 
 /// Asks for SIGKILL when the parent dies; called by single-threaded processes only, since the
@@ -249,7 +269,9 @@ fn hear(from: &OwnedFd) -> Result<i32, LaunchError> {
             other => break other.map_err(failed("listening to the child"))?,
         }
     };
-    let Some((number, step)) = buffer[..length].split_first_chunk::<4>() else { return Err(LaunchError::Vanished) };
+    let Some((number, step)) = buffer[..length].split_first_chunk::<4>() else {
+        return Err(LaunchError::Vanished);
+    };
     let number = i32::from_ne_bytes(*number);
     if number >= 0 {
         return Ok(number);
@@ -257,7 +279,10 @@ fn hear(from: &OwnedFd) -> Result<i32, LaunchError> {
     let errno = Errno::from_raw(-number);
     let step = String::from_utf8_lossy(step).into_owned();
     if step.starts_with("user namespace") {
-        return Err(LaunchError::Forbidden { errno, cure: identity::cure() });
+        return Err(LaunchError::Forbidden {
+            errno,
+            cure: identity::cure(),
+        });
     }
     Err(LaunchError::Failed { step, errno })
 }
@@ -267,7 +292,13 @@ fn hear(from: &OwnedFd) -> Result<i32, LaunchError> {
 /// # Errors
 /// As [`spawn`].
 pub fn check() -> Result<(), LaunchError> {
-    let lab = spawn(&LaunchOptions { die_with_parent: true, ..LaunchOptions::default() }, |_| 0)?;
+    let lab = spawn(
+        &LaunchOptions {
+            die_with_parent: true,
+            ..LaunchOptions::default()
+        },
+        |_| 0,
+    )?;
     match lab.wait().map_err(|_| LaunchError::Vanished)? {
         0 => Ok(()),
         _ => Err(LaunchError::Vanished),

@@ -7,10 +7,10 @@ pub mod factory;
 pub mod guest;
 pub mod launch;
 mod lint;
-pub mod testing;
 pub mod namespace;
 mod netlink;
 mod plan;
+pub mod testing;
 
 pub use engine::Engine;
 pub use namespace::NetNs;

@@ -50,12 +50,7 @@ fn transition(change: &Change, faults: &mut Vec<String>) {
 }
 
 /// The faults of one thing that will be there.
-pub(crate) fn object(
-    key: &Key,
-    object: &Object,
-    wanted: &impl Wanted,
-    faults: &mut Vec<String>,
-) {
+pub(crate) fn object(key: &Key, object: &Object, wanted: &impl Wanted, faults: &mut Vec<String>) {
     let Key { place, thing } = key;
     let mut need = |thing: Thing| {
         let key = Key {
@@ -85,7 +80,9 @@ pub(crate) fn object(
                     Data::Verdict(_) => shape.data == DataKind::Verdict,
                 };
                 if !fits || !keys_fit(keys, shape.key, shape.ranges) {
-                    faults.push(format!("{place}: {thing:?} = {data:?} doesn't fit {shape:?}"));
+                    faults.push(format!(
+                        "{place}: {thing:?} = {data:?} doesn't fit {shape:?}"
+                    ));
                 }
             }
         }

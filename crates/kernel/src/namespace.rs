@@ -59,3 +59,22 @@ impl NetNs {
         })?
     }
 }
+
+/// Lets this process have as many descriptors as it may: a lab of 1,000 hosts holds several thousand,
+/// and the usual limit of 1,024 is there for programs that use `select`. Processes started before keep
+/// their own limit.
+pub(crate) fn allow_many_descriptors() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointers are to a live local; a refusal leaves the limit as it was, and what goes
+    // beyond it will say so.
+    #[allow(unsafe_code)]
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 /// forbidden it says so and succeeds, unless `SKYLAB_REQUIRE_NAMESPACES` is set.
 #[allow(clippy::print_stdout)]
 pub fn run_inside(tests: impl FnOnce(Inside) -> ExitCode) -> ! {
-    let options = LaunchOptions { die_with_parent: true, ..LaunchOptions::default() };
+    let options = LaunchOptions {
+        die_with_parent: true,
+        ..LaunchOptions::default()
+    };
     let code = |code: ExitCode| if code == ExitCode::SUCCESS { 0 } else { 101 };
     let launched = launch::spawn(&options, |inside| code(tests(inside)));
     let result = launched.and_then(|lab| lab.wait().map_err(|_| launch::LaunchError::Vanished));
@@ -21,7 +24,9 @@ pub fn run_inside(tests: impl FnOnce(Inside) -> ExitCode) -> ! {
         }
         Err(error) => {
             println!("skipped: {error}");
-            println!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+            println!(
+                "\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
+            );
             0
         }
     });

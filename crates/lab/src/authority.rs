@@ -64,8 +64,7 @@ impl Authority {
     /// # Errors
     /// Its files can't be read or written, or are damaged.
     pub fn load_or_make(state: &StateDir) -> Result<Self, AuthorityError> {
-        let (key_path, certificate_path) =
-            (state.authority_key(), state.authority_certificate());
+        let (key_path, certificate_path) = (state.authority_key(), state.authority_certificate());
         let stored = (
             private_file::read(&key_path)?,
             private_file::read(&certificate_path)?,
@@ -82,7 +81,7 @@ impl Authority {
             }
         };
         Ok(Self {
-            issuer: Issuer::from_ca_cert_pem(&certificate, KeyPair::from_pem(&key)?)?,
+            issuer: Issuer::new(authority_params(), KeyPair::from_pem(&key)?),
             certificate,
             key: KeyPair::generate()?,
             issued: Mutex::default(),
@@ -191,7 +190,12 @@ mod tests {
         let state = StateDir::choose(Some(&root)).unwrap();
         state.create().unwrap();
         let authority = Authority::load_or_make(&state).unwrap();
-        let mode = state.authority_key().metadata().unwrap().permissions().mode();
+        let mode = state
+            .authority_key()
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         let name = "ec2.us-west-2.amazonaws.com";
         assert!(authority.issue(name).unwrap().is_some());

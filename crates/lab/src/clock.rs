@@ -71,10 +71,16 @@ mod tests {
         let answer = super::answer(&request, now).unwrap();
         assert_eq!(answer[0], (4 << 3) | 4);
         assert_eq!(&answer[24..32], b"mytimeis");
-        assert_eq!(u64::from(u32::from_be_bytes(answer[40..44].try_into().unwrap())), EPOCH + 1);
+        assert_eq!(
+            u64::from(u32::from_be_bytes(answer[40..44].try_into().unwrap())),
+            EPOCH + 1
+        );
         assert_eq!(answer[44], 0x80, "half a second");
         request[0] = (4 << 3) | 4;
-        assert!(super::answer(&request, now).is_none(), "a server's packet gets no answer");
+        assert!(
+            super::answer(&request, now).is_none(),
+            "a server's packet gets no answer"
+        );
         assert!(super::answer(&request[..20], now).is_none());
     }
 }

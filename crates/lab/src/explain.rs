@@ -4,9 +4,7 @@ use crate::cloud::Snapshot;
 use crate::internet;
 use crate::place::{NoSuchPlace, Place, PlaceName};
 use aws::model::network_interface::PublicAddress;
-use fabric::{
-    Direction, DropReason, Flow, HopAction, NetworkId, Trace, Transport, Verdict,
-};
+use fabric::{Direction, DropReason, Flow, HopAction, NetworkId, Trace, Transport, Verdict};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -255,7 +253,10 @@ fn tell(inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanat
     let (verdict, reason) = match &trace.verdict {
         Verdict::Delivered => (Judgement::Delivered, None),
         Verdict::Dropped(direction, reason) => {
-            if let DropReason::NoSuchAddress { network, destination } = reason
+            if let DropReason::NoSuchAddress {
+                network,
+                destination,
+            } = reason
                 && network.as_str() == internet::NETWORK
             {
                 remedies = vec![no_public_way(*destination)];
@@ -265,10 +266,14 @@ fn tell(inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanat
         Verdict::Unknown(why) => (Judgement::Unknown, Some(why.clone())),
     };
     let (source_port, port) = match trace.flow.transport {
-        Transport::Tcp { source_port, destination_port }
-        | Transport::Udp { source_port, destination_port } => {
-            (Some(source_port), Some(destination_port))
+        Transport::Tcp {
+            source_port,
+            destination_port,
         }
+        | Transport::Udp {
+            source_port,
+            destination_port,
+        } => (Some(source_port), Some(destination_port)),
         Transport::Echo { .. } | Transport::Other(_) => (None, None),
     };
     Explanation {

@@ -58,7 +58,9 @@ pub enum PlaceError {
     #[error("{0} is not a public address; on the internet try {CLIENT} or internet:203.0.113.7")]
     NotPublic(Ipv4Addr),
     /// A cloud gives it out.
-    #[error("{0} lies in the clouds' own pool of public addresses ({pool}); name the instance that has it")]
+    #[error(
+        "{0} lies in the clouds' own pool of public addresses ({1}); name the instance that has it"
+    )]
     CloudPool(Ipv4Addr, /** The pool. */ Ipv4Net),
     /// The lab's own services live there.
     #[error("{0} belongs to the lab's own services ({SERVICES})")]

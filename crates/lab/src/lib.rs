@@ -1,1 +1,36 @@
-//! lab
+//! The running lab.
+//!
+//! One process, pid 1 of namespaces of its own ([`kernel::launch`]), with two sides: it keeps the
+//! host's network namespace for loopback listeners only, and its threads enter the lab's places.
+//!
+//! * [`paths`], [`lock`], [`credentials`], [`authority`], [`store`]: what a state directory holds;
+//! * [`cloud`]: the one task that owns the account: carry out, commit, compile, apply, answer;
+//! * [`http`]: the clouds' APIs; [`control`]: the commands; [`socks`]: the proxy;
+//! * [`internet`], [`names`], [`metadata`], [`clock`], [`presence`]: what the lab is to its networks;
+//! * [`guests`], [`place`]: who runs where; [`explain`]: why a packet got through or did not;
+//!   [`capture`]: the packets themselves;
+//! * [`run`]: all of it, from start to end.
+
+pub mod authority;
+pub mod capture;
+pub mod clock;
+pub mod cloud;
+pub mod control;
+pub mod credentials;
+pub mod entropy;
+pub mod explain;
+pub mod guests;
+pub mod http;
+pub mod internet;
+pub mod lock;
+pub mod log;
+pub mod metadata;
+pub mod names;
+pub mod paths;
+pub mod place;
+pub mod presence;
+mod private_file;
+pub mod run;
+mod socket;
+pub mod socks;
+pub mod store;

@@ -74,13 +74,7 @@ impl StateDir {
             .mode(0o700)
             .create(&self.root)
             .map_err(failed)?;
-        let mode = self
-            .root
-            .metadata()
-            .map_err(failed)?
-            .permissions()
-            .mode()
-            & 0o777;
+        let mode = self.root.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(PathsError::Open {
                 path: self.root.clone(),

@@ -230,15 +230,14 @@ impl Place {
 /// An instance by id or by the value of its tag `Name`. Terminated ones have no name any more.
 fn instance(state: &State, name: &str) -> Result<InstanceId, NoSuchPlace> {
     use aws::model::instance::InstanceState::Terminated;
-    let mut living = state
-        .instances
-        .values()
-        .filter(|instance| instance.state != Terminated);
-    if let Some(found) = living.clone().find(|instance| instance.id.as_str() == name) {
+    let living = || {
+        let all = state.instances.values();
+        all.filter(|instance| instance.state != Terminated)
+    };
+    if let Some(found) = living().find(|instance| instance.id.as_str() == name) {
         return Ok(found.id.clone());
     }
-    let named: Vec<_> = living
-        .clone()
+    let named: Vec<_> = living()
         .filter(|instance| name_of(state, &instance.id) == Some(name))
         .map(|instance| instance.id.clone())
         .collect();
@@ -246,11 +245,9 @@ fn instance(state: &State, name: &str) -> Result<InstanceId, NoSuchPlace> {
         [one] => Ok(one.clone()),
         [] => Err(NoSuchPlace::Instance {
             name: name.to_owned(),
-            known: list(living.by_ref().map(|instance| {
-                match name_of(state, &instance.id) {
-                    Some(name) => format!("{} ({name})", instance.id),
-                    None => instance.id.to_string(),
-                }
+            known: list(living().map(|instance| match name_of(state, &instance.id) {
+                Some(name) => format!("{} ({name})", instance.id),
+                None => instance.id.to_string(),
             })),
         }),
         several => Err(NoSuchPlace::Ambiguous {
@@ -348,12 +345,23 @@ mod tests {
                 PlaceName::Instance("i-0123456789abcdef0".into()),
             ),
             ("eni/eni-1", PlaceName::Interface("eni-1".into())),
-            ("internet/203.0.113.7", PlaceName::Address("internet".into(), site)),
+            (
+                "internet/203.0.113.7",
+                PlaceName::Address("internet".into(), site),
+            ),
             ("203.0.113.7", PlaceName::Anywhere(site)),
         ] {
             assert_eq!(text.parse::<PlaceName>().unwrap(), wanted, "{text}");
         }
-        for text in ["", "mars", "internet:mars", "vpc-1/", "/10.0.0.1", "vpc-1/ten", "pod/a/b"] {
+        for text in [
+            "",
+            "mars",
+            "internet:mars",
+            "vpc-1/",
+            "/10.0.0.1",
+            "vpc-1/ten",
+            "pod/a/b",
+        ] {
             assert!(text.parse::<PlaceName>().is_err(), "{text}");
         }
     }

@@ -9,7 +9,10 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The address isn't there or is taken.
-pub async fn listen(place: Arc<NetNs>, at: SocketAddr) -> io::Result<tokio::net::TcpListener> {
+pub(crate) async fn listen(
+    place: Arc<NetNs>,
+    at: SocketAddr,
+) -> io::Result<tokio::net::TcpListener> {
     let listener = inside(place, move || {
         let listener = TcpListener::bind(at)?;
         listener.set_nonblocking(true)?;
@@ -23,7 +26,10 @@ pub async fn listen(place: Arc<NetNs>, at: SocketAddr) -> io::Result<tokio::net:
 ///
 /// # Errors
 /// The address isn't there or is taken.
-pub async fn datagrams(place: Arc<NetNs>, at: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+pub(crate) async fn datagrams(
+    place: Arc<NetNs>,
+    at: SocketAddr,
+) -> io::Result<tokio::net::UdpSocket> {
     let socket = inside(place, move || {
         let socket = UdpSocket::bind(at)?;
         socket.set_nonblocking(true)?;
@@ -37,7 +43,7 @@ pub async fn datagrams(place: Arc<NetNs>, at: SocketAddr) -> io::Result<tokio::n
 ///
 /// # Errors
 /// The place can't be entered, or the function fails.
-pub async fn inside<T: Send + 'static>(
+pub(crate) async fn inside<T: Send + 'static>(
     place: Arc<NetNs>,
     act: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

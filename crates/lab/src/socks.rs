@@ -257,7 +257,11 @@ mod tests {
         for (said, admitted) in [("right", true), ("wrong", false), ("", false)] {
             let (mut caller, mut proxy) = pair().await;
             caller.write_all(&password(said)).await.unwrap();
-            assert_eq!(admit(&mut proxy, &admission).await.unwrap(), admitted, "{said}");
+            assert_eq!(
+                admit(&mut proxy, &admission).await.unwrap(),
+                admitted,
+                "{said}"
+            );
         }
         let (mut caller, mut proxy) = pair().await;
         caller.write_all(&[5, 1, 0]).await.unwrap();

@@ -4,6 +4,7 @@
 //! engine could stand behind the same four functions.
 
 use aws::model::RecordChange;
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -78,7 +79,7 @@ impl Store {
                 .open(path)?;
             Ok(redb::Builder::new()
                 .set_cache_size(8 << 20)
-                .create_file(file)?)
+                .create_with_backend(FileBackend::new(file)?)?)
         };
         let database = open().map_err(|source| StoreError::Open {
             path: path.to_owned(),
@@ -232,7 +233,9 @@ mod tests {
             .unwrap();
         transaction.commit().unwrap();
         drop(store);
-        assert!(matches!(Store::open(&path), Err(StoreError::Format { found, .. }) if found == "99"));
+        assert!(
+            matches!(Store::open(&path), Err(StoreError::Format { found, .. }) if found == "99")
+        );
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -1,2 +1,61 @@
-//! The skylab command.
-fn main() {}
+//! `skylab`: arguments in, words out. One module a command.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // it is what a command is for
+
+mod args;
+mod command;
+mod failure;
+mod terminal;
+
+use args::{Args, Command};
+use clap::Parser;
+use clap::error::ErrorKind;
+use failure::{Failure, USAGE};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return unparsed(&error),
+    };
+    match run(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprintln!("skylab: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(args: Args) -> Result<u8, Failure> {
+    let state = lab::paths::StateDir::choose(args.state.as_deref())?;
+    match args.command {
+        Command::Up(up) => command::up::run(&state, &up),
+        Command::Status(status) => command::status::run(&state, &status),
+        Command::Down => command::down::run(&state),
+        Command::Reset => command::reset::run(&state),
+        Command::Env(env) => command::env::run(&state, &env),
+        Command::Exec(exec) => command::exec::run(&state, exec),
+        Command::Shell(shell) => command::shell::run(&state, shell),
+        Command::Explain(explain) => command::explain::run(&state, explain),
+        Command::Capture(capture) => command::capture::run(&state, capture),
+        Command::Version => {
+            println!("skylab {}", env!("CARGO_PKG_VERSION"));
+            Ok(0)
+        }
+    }
+}
+
+/// Help is no error; anything else is the user's mistake and has a code that no verdict and no
+/// program's exit status is taken for.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    // A closed pipe is nobody's loss.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ if std::env::args().any(|word| word == "exec" || word == "shell") => {
+            ExitCode::from(failure::EXEC)
+        }
+        _ => ExitCode::from(USAGE),
+    }
+}

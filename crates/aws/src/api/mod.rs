@@ -1,1 +1,219 @@
-//! The operations on the wire.
+//! The operations on the wire: generated requests into calls of the model, and the model into
+//! generated responses. One file a resource, the same name as in [`crate::model`].
+
+mod account;
+mod describe;
+mod dhcp_options;
+mod elastic_ip;
+mod image;
+mod instance;
+mod instance_attribute;
+mod internet_gateway;
+mod launch;
+mod nat_gateway;
+mod network_acl;
+mod network_interface;
+mod network_interface_view;
+mod prefix_list;
+mod region;
+mod route_table;
+mod security_group;
+mod security_group_permission;
+mod security_group_rule;
+mod subnet;
+mod tag;
+mod volume;
+mod vpc;
+
+use crate::model::{Context, InstanceId, Refusal, State};
+use wire::ec2::Request;
+use wire::error::ApiError;
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The response document.
+    pub body: String,
+    /// The new state, if the operation was one that changes it.
+    pub state: Option<State>,
+}
+
+/// What a guest wrote to its console, by its instance.
+pub type Console<'a> = &'a dyn Fn(&InstanceId) -> Option<Vec<u8>>;
+
+/// A call under way: it works on a copy of the state, which is kept only if the call succeeds.
+struct Call<'a> {
+    state: State,
+    context: &'a Context,
+    console: Console<'a>,
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.message)
+    }
+}
+
+/// What operations answer with when they refuse.
+type Outcome<T> = Result<T, ApiError>;
+
+macro_rules! dispatch {
+    ($call:ident, $request:ident, $id:ident, { $($operation:ident => $module:ident :: $function:ident,)* }) => {
+        match $request {
+            $(Request::$operation(input) => {
+                let output = $module::$function(&mut $call, *input)?;
+                wire::ec2::respond(stringify!($operation), &output, $id)
+            })*
+        }
+    };
+}
+
+/// Whether an operation only reads.
+pub fn reads_only(operation: &str) -> bool {
+    operation.starts_with("Describe") || operation.starts_with("Get")
+}
+
+/// Carries out an EC2 operation.
+///
+/// # Errors
+/// EC2's own; the state is as it was.
+pub fn ec2(
+    state: &State,
+    context: &Context,
+    request: Request,
+    request_id: &str,
+    console: Console<'_>,
+) -> Result<Answer, ApiError> {
+    let (dry_run, reads) = (request.dry_run(), reads_only(request.name()));
+    let mut call = Call {
+        state: state.clone(),
+        context,
+        console,
+    };
+    let body = dispatch!(call, request, request_id, {
+        CreateVpc => vpc::create,
+        DeleteVpc => vpc::delete,
+        DescribeVpcs => vpc::describe,
+        ModifyVpcAttribute => vpc::modify_attribute,
+        DescribeVpcAttribute => vpc::describe_attribute,
+        AssociateVpcCidrBlock => vpc::associate_cidr,
+        DisassociateVpcCidrBlock => vpc::disassociate_cidr,
+        CreateDefaultVpc => vpc::create_default,
+        CreateDhcpOptions => dhcp_options::create,
+        DeleteDhcpOptions => dhcp_options::delete,
+        DescribeDhcpOptions => dhcp_options::describe,
+        AssociateDhcpOptions => dhcp_options::associate,
+        CreateSubnet => subnet::create,
+        CreateDefaultSubnet => subnet::create_default,
+        DeleteSubnet => subnet::delete,
+        DescribeSubnets => subnet::describe,
+        ModifySubnetAttribute => subnet::modify_attribute,
+        CreateRouteTable => route_table::create,
+        DeleteRouteTable => route_table::delete,
+        DescribeRouteTables => route_table::describe,
+        AssociateRouteTable => route_table::associate,
+        DisassociateRouteTable => route_table::disassociate,
+        ReplaceRouteTableAssociation => route_table::replace_association,
+        CreateRoute => route_table::create_route,
+        DeleteRoute => route_table::delete_route,
+        ReplaceRoute => route_table::replace_route,
+        CreateInternetGateway => internet_gateway::create,
+        DeleteInternetGateway => internet_gateway::delete,
+        DescribeInternetGateways => internet_gateway::describe,
+        AttachInternetGateway => internet_gateway::attach,
+        DetachInternetGateway => internet_gateway::detach,
+        CreateNatGateway => nat_gateway::create,
+        DeleteNatGateway => nat_gateway::delete,
+        DescribeNatGateways => nat_gateway::describe,
+        CreateNetworkInterface => network_interface::create,
+        DeleteNetworkInterface => network_interface::delete,
+        DescribeNetworkInterfaces => network_interface::describe,
+        AttachNetworkInterface => network_interface::attach,
+        DetachNetworkInterface => network_interface::detach,
+        ModifyNetworkInterfaceAttribute => network_interface::modify_attribute,
+        DescribeNetworkInterfaceAttribute => network_interface::describe_attribute,
+        ResetNetworkInterfaceAttribute => network_interface::reset_attribute,
+        AssignPrivateIpAddresses => network_interface::assign_addresses,
+        UnassignPrivateIpAddresses => network_interface::unassign_addresses,
+        AllocateAddress => elastic_ip::allocate,
+        ReleaseAddress => elastic_ip::release,
+        DescribeAddresses => elastic_ip::describe,
+        AssociateAddress => elastic_ip::associate,
+        DisassociateAddress => elastic_ip::disassociate,
+        DescribeAddressesAttribute => elastic_ip::describe_attribute,
+        CreateSecurityGroup => security_group::create,
+        DeleteSecurityGroup => security_group::delete,
+        DescribeSecurityGroups => security_group::describe,
+        AuthorizeSecurityGroupIngress => security_group_rule::authorize_ingress,
+        AuthorizeSecurityGroupEgress => security_group_rule::authorize_egress,
+        RevokeSecurityGroupIngress => security_group_rule::revoke_ingress,
+        RevokeSecurityGroupEgress => security_group_rule::revoke_egress,
+        DescribeSecurityGroupRules => security_group_rule::describe,
+        ModifySecurityGroupRules => security_group_rule::modify,
+        UpdateSecurityGroupRuleDescriptionsIngress => security_group_rule::describe_ingress_anew,
+        UpdateSecurityGroupRuleDescriptionsEgress => security_group_rule::describe_egress_anew,
+        DescribeSecurityGroupReferences => security_group::describe_references,
+        CreateManagedPrefixList => prefix_list::create,
+        ModifyManagedPrefixList => prefix_list::modify,
+        DeleteManagedPrefixList => prefix_list::delete,
+        DescribeManagedPrefixLists => prefix_list::describe,
+        GetManagedPrefixListEntries => prefix_list::entries_of,
+        DescribePrefixLists => prefix_list::describe_of_services,
+        CreateNetworkAcl => network_acl::create,
+        DeleteNetworkAcl => network_acl::delete,
+        DescribeNetworkAcls => network_acl::describe,
+        CreateNetworkAclEntry => network_acl::create_entry,
+        DeleteNetworkAclEntry => network_acl::delete_entry,
+        ReplaceNetworkAclEntry => network_acl::replace_entry,
+        ReplaceNetworkAclAssociation => network_acl::replace_association,
+        RunInstances => launch::run,
+        DescribeInstances => instance::describe,
+        TerminateInstances => instance::terminate,
+        StartInstances => instance::start,
+        StopInstances => instance::stop,
+        RebootInstances => instance::reboot,
+        DescribeInstanceStatus => instance::describe_status,
+        DescribeInstanceAttribute => instance_attribute::describe,
+        ModifyInstanceAttribute => instance_attribute::modify,
+        ModifyInstanceMetadataOptions => instance_attribute::modify_metadata,
+        GetConsoleOutput => instance::console_output,
+        DescribeInstanceTypes => image::describe_types,
+        DescribeInstanceTypeOfferings => image::describe_type_offerings,
+        DescribeImages => image::describe,
+        DescribeInstanceCreditSpecifications => instance_attribute::describe_credits,
+        DescribeVolumes => volume::describe,
+        CreateTags => tag::create,
+        DeleteTags => tag::delete,
+        DescribeTags => tag::describe,
+        DescribeRegions => region::describe_regions,
+        DescribeAvailabilityZones => region::describe_zones,
+        DescribeAccountAttributes => account::describe_attributes,
+    });
+    if dry_run {
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        return Err(ApiError::new("DryRunOperation", message));
+    }
+    Ok(Answer {
+        body,
+        state: (!reads).then_some(call.state),
+    })
+}
+
+/// Carries out an STS operation.
+///
+/// # Errors
+/// STS's own.
+pub fn sts(
+    state: &State,
+    context: &Context,
+    request: &wire::sts::Request,
+    request_id: &str,
+) -> Result<Answer, ApiError> {
+    let body = match request {
+        wire::sts::Request::GetCallerIdentity(_) => {
+            let identity = account::caller_identity(state, context);
+            wire::sts::respond("GetCallerIdentity", &identity, request_id)
+        }
+    };
+    Ok(Answer { body, state: None })
+}

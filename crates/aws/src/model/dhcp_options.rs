@@ -1,7 +1,19 @@
 //! DHCP option sets.
 
 use super::*;
+use crate::model::quota::{Quota, check};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The options that a set may have.
+const NAMES: [&str; 6] = [
+    "domain-name",
+    "domain-name-servers",
+    "ntp-servers",
+    "netbios-name-servers",
+    "netbios-node-type",
+    "ipv6-address-preferred-lease-time",
+];
 
 /// A DHCP option set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +24,117 @@ pub struct DhcpOptions {
     pub region: String,
     /// Its options: name (`domain-name`, `domain-name-servers`, …) and values.
     pub options: Vec<(String, Vec<String>)>,
-    /// Whether it is the one that the region made for its default VPC.
+    /// Whether it is the one that the region made for its VPCs.
     pub is_default: bool,
+}
+
+pub(crate) fn unknown(id: &str) -> Refusal {
+    Refusal::new(
+        "InvalidDhcpOptionID.NotFound",
+        format!("The dhcpOption ID '{id}' does not exist"),
+    )
+}
+
+/// An option set of the request's region.
+///
+/// # Errors
+/// `InvalidDhcpOptionID.NotFound`.
+pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s DhcpOptions, Refusal> {
+    let found = state
+        .dhcp_options
+        .get(id)
+        .filter(|options| options.region == context.region);
+    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+}
+
+/// The domain that a region's resolver serves: `ec2.internal` in us-east-1, else the region's own.
+pub fn domain(region: &str) -> String {
+    if region == "us-east-1" {
+        "ec2.internal".to_owned()
+    } else {
+        format!("{region}.compute.internal")
+    }
+}
+
+/// The region's default set, made if it isn't there.
+pub fn default_of(state: &mut State, region: &str) -> DhcpOptionsId {
+    let existing = state
+        .dhcp_options
+        .values()
+        .find(|options| options.is_default && options.region == region);
+    if let Some(options) = existing {
+        return options.id.clone();
+    }
+    let id = DhcpOptionsId::fresh(&state.digits());
+    let options = vec![
+        ("domain-name".to_owned(), vec![domain(region)]),
+        (
+            "domain-name-servers".to_owned(),
+            vec!["AmazonProvidedDNS".to_owned()],
+        ),
+    ];
+    let options = DhcpOptions {
+        id: id.clone(),
+        region: region.to_owned(),
+        options,
+        is_default: true,
+    };
+    state.dhcp_options.insert(id.clone(), Arc::new(options));
+    id
+}
+
+/// Makes an option set.
+///
+/// # Errors
+/// `InvalidParameterValue` for an option that DHCP or AWS doesn't have.
+pub fn create(
+    state: &mut State,
+    context: &Context,
+    options: Vec<(String, Vec<String>)>,
+) -> Result<DhcpOptionsId, Refusal> {
+    let own = state
+        .dhcp_options
+        .values()
+        .filter(|options| options.region == context.region)
+        .count();
+    check(context, Quota::DhcpOptions, own, 1)?;
+    if options.is_empty() {
+        return Err(Refusal::missing("dhcpConfiguration"));
+    }
+    if let Some((name, _)) = options
+        .iter()
+        .find(|(name, _)| !NAMES.contains(&name.as_str()))
+    {
+        return Err(Refusal::invalid_value(format!(
+            "Value ({name}) for parameter dhcpConfiguration.key is invalid. Valid values: {}",
+            NAMES.join(", ")
+        )));
+    }
+    let id = DhcpOptionsId::fresh(&state.digits());
+    let options = DhcpOptions {
+        id: id.clone(),
+        region: context.region.clone(),
+        options,
+        is_default: false,
+    };
+    state.dhcp_options.insert(id.clone(), Arc::new(options));
+    Ok(id)
+}
+
+/// Deletes an option set.
+///
+/// # Errors
+/// `DependencyViolation` while a VPC uses it.
+pub fn delete(state: &mut State, context: &Context, id: &str) -> Result<(), Refusal> {
+    let options = find(state, context, id)?.id.clone();
+    if state
+        .vpcs
+        .values()
+        .any(|vpc| vpc.dhcp_options.as_ref() == Some(&options))
+    {
+        return Err(Refusal::dependency("dhcpOptions", &id));
+    }
+    state.dhcp_options.remove(&options);
+    tag::remove_all(state, id);
+    Ok(())
 }

@@ -18,7 +18,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// A parameter's value that can't be.
@@ -33,12 +36,18 @@ impl Refusal {
 
     /// A parameter that is missing here.
     pub fn missing(parameter: &str) -> Self {
-        Self::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
+        Self::new(
+            "MissingParameter",
+            format!("The request must contain the parameter {parameter}"),
+        )
     }
 
     /// Something else depends on what was to go.
     pub fn dependency(what: &str, id: &dyn fmt::Display) -> Self {
-        Self::new("DependencyViolation", format!("The {what} '{id}' has dependencies and cannot be deleted."))
+        Self::new(
+            "DependencyViolation",
+            format!("The {what} '{id}' has dependencies and cannot be deleted."),
+        )
     }
 
     /// AWS has it, Skylab doesn't.

@@ -41,11 +41,41 @@ pub fn all() -> &'static [Image] {
     IMAGES.get_or_init(|| {
         let image = Image::new;
         vec![
-            image("ami-0a1b2c3d4e5f60001", "al2023-ami-2023.9.20251027.0-kernel-6.1-x86_64", "Amazon Linux 2023 AMI 2023.9.20251027.0 x86_64 HVM kernel-6.1", "x86_64", "2025-10-27T18:00:00.000Z"),
-            image("ami-0a1b2c3d4e5f60002", "al2023-ami-2023.9.20251027.0-kernel-6.1-arm64", "Amazon Linux 2023 AMI 2023.9.20251027.0 arm64 HVM kernel-6.1", "arm64", "2025-10-27T18:00:00.000Z"),
-            image("ami-0a1b2c3d4e5f60003", "amzn2-ami-hvm-2.0.20251014.0-x86_64-gp2", "Amazon Linux 2 AMI 2.0.20251014.0 x86_64 HVM gp2", "x86_64", "2025-10-14T18:00:00.000Z"),
-            image("ami-0a1b2c3d4e5f60004", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20251022", "Canonical, Ubuntu, 24.04, amd64 noble image", "x86_64", "2025-10-22T10:00:00.000Z"),
-            image("ami-0a1b2c3d4e5f60005", "amzn-ami-vpc-nat-2018.03.0.20231024.0-x86_64-ebs", "Amazon Linux AMI 2018.03.0.20231024.0 x86_64 VPC NAT HVM EBS", "x86_64", "2023-10-24T18:00:00.000Z"),
+            image(
+                "ami-0a1b2c3d4e5f60001",
+                "al2023-ami-2023.9.20251027.0-kernel-6.1-x86_64",
+                "Amazon Linux 2023 AMI 2023.9.20251027.0 x86_64 HVM kernel-6.1",
+                "x86_64",
+                "2025-10-27T18:00:00.000Z",
+            ),
+            image(
+                "ami-0a1b2c3d4e5f60002",
+                "al2023-ami-2023.9.20251027.0-kernel-6.1-arm64",
+                "Amazon Linux 2023 AMI 2023.9.20251027.0 arm64 HVM kernel-6.1",
+                "arm64",
+                "2025-10-27T18:00:00.000Z",
+            ),
+            image(
+                "ami-0a1b2c3d4e5f60003",
+                "amzn2-ami-hvm-2.0.20251014.0-x86_64-gp2",
+                "Amazon Linux 2 AMI 2.0.20251014.0 x86_64 HVM gp2",
+                "x86_64",
+                "2025-10-14T18:00:00.000Z",
+            ),
+            image(
+                "ami-0a1b2c3d4e5f60004",
+                "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20251022",
+                "Canonical, Ubuntu, 24.04, amd64 noble image",
+                "x86_64",
+                "2025-10-22T10:00:00.000Z",
+            ),
+            image(
+                "ami-0a1b2c3d4e5f60005",
+                "amzn-ami-vpc-nat-2018.03.0.20231024.0-x86_64-ebs",
+                "Amazon Linux AMI 2018.03.0.20231024.0 x86_64 VPC NAT HVM EBS",
+                "x86_64",
+                "2023-10-24T18:00:00.000Z",
+            ),
         ]
     })
 }

@@ -8,9 +8,11 @@
 pub mod dhcp_options;
 pub mod elastic_ip;
 pub mod error;
+pub mod hostname;
 pub mod id;
 pub mod image;
 pub mod instance;
+pub mod instance_type;
 pub mod internet_gateway;
 pub mod key_pair;
 pub mod launch_template;
@@ -18,11 +20,14 @@ pub mod nat_gateway;
 pub mod network_acl;
 pub mod network_interface;
 pub mod prefix_list;
+pub mod quota;
+pub mod region;
 pub mod route_table;
 pub mod security_group;
 pub mod state;
 pub mod subnet;
 pub mod tag;
+pub mod transitions;
 pub mod volume;
 pub mod vpc;
 

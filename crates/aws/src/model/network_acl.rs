@@ -2,6 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html>
 
+use super::quota::{self, Quota};
 use super::*;
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +15,6 @@ pub const LAST_NUMBER: u16 = 32766;
 pub const FINAL_DENY: u16 = 32767;
 /// The number of the entries that a default ACL begins with.
 const FIRST_NUMBER: u16 = 100;
-/// How many entries an ACL may have in each direction.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
-const ENTRIES: usize = 20;
-/// How many ACLs a VPC may have.
-const ACLS_PER_VPC: usize = 200;
 
 /// A network ACL.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,12 +122,7 @@ pub fn create(state: &mut State, context: &Context, vpc: &VpcId) -> Result<Netwo
         ));
     }
     let of_vpc = state.network_acls.values().filter(|acl| acl.vpc == *vpc);
-    if context.quotas && of_vpc.count() >= ACLS_PER_VPC {
-        return Err(Refusal::new(
-            "NetworkAclLimitExceeded",
-            "The maximum number of network ACLs has been reached.",
-        ));
-    }
+    quota::check(context, Quota::AclsPerVpc, of_vpc.count(), 1)?;
     Ok(insert(state, context, vpc, false, Vec::new()))
 }
 
@@ -194,7 +185,7 @@ pub fn delete(state: &mut State, id: &NetworkAclId) -> Result<(), Refusal> {
 /// Removes an ACL without asking: its VPC is going.
 pub fn forget(state: &mut State, id: &NetworkAclId) {
     state.network_acls.remove(id);
-    state.tags.remove(id.as_str());
+    tag::remove_all(state, id.as_str());
 }
 
 /// Puts a new subnet behind its VPC's default ACL.
@@ -322,12 +313,7 @@ pub fn create_entry(
         .entries
         .iter()
         .filter(|other| other.egress == entry.egress);
-    if context.quotas && same_direction.count() >= ENTRIES {
-        return Err(Refusal::new(
-            "NetworkAclEntryLimitExceeded",
-            "The maximum number of network acl entries has been reached.",
-        ));
-    }
+    quota::check(context, Quota::EntriesPerAcl, same_direction.count(), 1)?;
     acl.entries.push(entry);
     Ok(())
 }

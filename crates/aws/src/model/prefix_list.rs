@@ -40,8 +40,6 @@ pub enum Progress {
     Created,
     /// Changed: `modify-complete`.
     Modified,
-    /// Brought back to an earlier version: `restore-complete`.
-    Restored,
 }
 
 /// An entry of a prefix list.
@@ -95,10 +93,10 @@ impl PrefixList {
             })
     }
 
-    fn push_version(&mut self, entries: Vec<PrefixListEntry>, progress: Progress) {
+    fn push_version(&mut self, entries: Vec<PrefixListEntry>) {
         self.versions.push(entries);
         self.version += 1;
-        self.progress = progress;
+        self.progress = Progress::Modified;
     }
 }
 
@@ -266,7 +264,7 @@ pub fn modify(
     }
     if new_entries {
         let entries = changed_entries(list.entries(), change.add, &change.remove)?;
-        list.push_version(entries, Progress::Modified);
+        list.push_version(entries);
     }
     if list.entries().len() > list.max_entries as usize {
         return Err(too_many_entries());
@@ -301,26 +299,6 @@ fn changed_entries(
     Ok(entries)
 }
 
-/// Makes an earlier version's entries the current ones, as a new version.
-///
-/// # Errors
-/// `PrefixListVersionMismatch`, `PrefixListVersionNotFound`, `PrefixListMaxEntriesExceeded`.
-pub fn restore(
-    state: &mut State,
-    id: &PrefixListId,
-    previous: i64,
-    current: i64,
-) -> Result<(), Refusal> {
-    let list = edit(state, id)?;
-    check_version(list, Some(current))?;
-    let entries = list.entries_of(previous)?.to_vec();
-    if entries.len() > list.max_entries as usize {
-        return Err(too_many_entries());
-    }
-    list.push_version(entries, Progress::Restored);
-    Ok(())
-}
-
 /// What names a list: security groups and route tables.
 pub fn referring(state: &State, id: &PrefixListId) -> Vec<String> {
     let groups = state.security_groups.values().filter(|group| {
@@ -352,6 +330,6 @@ pub fn delete(state: &mut State, id: &PrefixListId) -> Result<(), Refusal> {
         ));
     }
     state.prefix_lists.remove(id);
-    state.tags.remove(id.as_str());
+    tag::remove_all(state, id.as_str());
     Ok(())
 }

@@ -20,6 +20,16 @@ pub enum Pace {
     Real,
 }
 
+impl Pace {
+    /// How long the cloud's own waiting takes, in seconds: none of it at the fast pace.
+    pub fn waiting(self, real: i64) -> i64 {
+        match self {
+            Self::Fast => 0,
+            Self::Real => real,
+        }
+    }
+}
+
 /// What is fixed when a lab's state is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -193,6 +203,24 @@ tables! {
 }
 
 impl State {
+    /// A new account, with a default VPC in every region, as AWS makes it.
+    pub fn with_defaults(settings: Settings) -> Self {
+        let mut state = Self::empty(settings);
+        for region in region::REGIONS {
+            let context = Context {
+                region: region.name.to_owned(),
+                now: 0,
+                pace: Pace::Fast,
+                quotas: false,
+                caller: String::new(),
+            };
+            // Nothing is in an empty region that could be in the way.
+            let made = vpc::create_default(&mut state, &context);
+            debug_assert!(made.is_ok(), "{made:?}");
+        }
+        state
+    }
+
     fn head(&self) -> RecordChange {
         let head = Head {
             settings: self.settings.clone(),

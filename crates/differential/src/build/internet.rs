@@ -2,8 +2,8 @@
 
 use crate::scenario::INTERNET;
 use fabric::{
-    Fabric, Host, HostId, HostRoute, Mac, Network, NetworkId, Port, PortId, Route, RouteOrigin, RouteTable, Segment,
-    Target,
+    Fabric, Host, HostId, HostRoute, Mac, Network, NetworkId, Port, PortId, Route, RouteOrigin,
+    RouteTable, Segment, Target,
 };
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
@@ -23,7 +23,14 @@ fn everywhere() -> Ipv4Net {
 
 pub(super) fn add(fabric: &mut Fabric) {
     let id = NetworkId::from(INTERNET_NETWORK);
-    fabric.networks.insert(id.clone(), Arc::new(Network { id: id.clone(), mtu: 1500, services: Vec::new() }));
+    fabric.networks.insert(
+        id.clone(),
+        Arc::new(Network {
+            id: id.clone(),
+            mtu: 1500,
+            services: Vec::new(),
+        }),
+    );
     let local = Route {
         id: "0.0.0.0/0".into(),
         prefix: everywhere(),
@@ -31,8 +38,14 @@ pub(super) fn add(fabric: &mut Fabric) {
         origin: RouteOrigin::System,
         preference: 0,
     };
-    let table = RouteTable { id: "internet".into(), network: id.clone(), routes: vec![local] };
-    fabric.route_tables.insert(table.id.clone(), Arc::new(table));
+    let table = RouteTable {
+        id: "internet".into(),
+        network: id.clone(),
+        routes: vec![local],
+    };
+    fabric
+        .route_tables
+        .insert(table.id.clone(), Arc::new(table));
     let segment = Segment {
         id: "internet".into(),
         network: id.clone(),
@@ -41,11 +54,18 @@ pub(super) fn add(fabric: &mut Fabric) {
         route_table: "internet".into(),
         boundary: None,
     };
-    fabric.segments.insert(segment.id.clone(), Arc::new(segment));
+    fabric
+        .segments
+        .insert(segment.id.clone(), Arc::new(segment));
     for (index, address) in INTERNET.into_iter().enumerate() {
         let host = internet_host(index);
         let port = PortId::from(host.as_str());
-        let route = HostRoute { from: None, prefix: everywhere(), port: port.clone(), metric: 0 };
+        let route = HostRoute {
+            from: None,
+            prefix: everywhere(),
+            port: port.clone(),
+            metric: 0,
+        };
         let machine = Host {
             id: host.clone(),
             running: true,

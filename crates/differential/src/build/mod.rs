@@ -9,8 +9,8 @@ pub use internet::{INTERNET_NETWORK, internet_host};
 use crate::scenario::{Role, Scenario, Step};
 use aws::compile::Outside;
 use aws::model::{
-    InstanceId, InternetGatewayId, NatGatewayId, NetworkAclId, NetworkInterfaceId, RouteTableId, SecurityGroupId,
-    Settings, State, SubnetId, VpcId,
+    InstanceId, InternetGatewayId, NatGatewayId, NetworkAclId, NetworkInterfaceId, RouteTableId,
+    SecurityGroupId, Settings, State, SubnetId, VpcId,
 };
 use fabric::{Fabric, HostId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +61,10 @@ struct Builder {
 
 /// Builds a scenario. Steps that can't be are left out, as an API would refuse them.
 pub fn build(scenario: &Scenario) -> Built {
-    let settings = Settings { account: "123456789012".to_owned(), seed: 1 };
+    let settings = Settings {
+        account: "123456789012".to_owned(),
+        seed: scenario.seed,
+    };
     let mut builder = Builder {
         state: State::empty(settings),
         numbers: Numbers::default(),
@@ -73,37 +76,77 @@ pub fn build(scenario: &Scenario) -> Built {
         // A step whose referent is missing is no step.
         let _ = builder.step(step);
     }
-    let mut fabric = aws::compile::fabric(&builder.state, &Outside { internet: INTERNET_NETWORK.into() });
+    let mut fabric = aws::compile::fabric(
+        &builder.state,
+        &Outside {
+            internet: INTERNET_NETWORK.into(),
+        },
+    );
     internet::add(&mut fabric);
     for id in &builder.forwarders {
         if let Some(host) = fabric.hosts.get_mut(&HostId::from(id.as_str())) {
             Arc::make_mut(host).forwarding = true;
         }
     }
-    Built { state: builder.state, fabric, numbers: builder.numbers }
+    Built {
+        state: builder.state,
+        fabric,
+        numbers: builder.numbers,
+    }
 }
 
 impl Builder {
     fn step(&mut self, step: &Step) -> Option<()> {
         match step {
-            Step::Vpc { number, cidrs, gateway } => self.vpc(*number, cidrs, *gateway),
+            Step::Vpc {
+                number,
+                cidrs,
+                gateway,
+            } => self.vpc(*number, cidrs, *gateway),
             Step::Subnet { number, vpc, cidr } => self.subnet(*number, *vpc, *cidr),
             Step::Group { number, vpc } => self.group(*number, *vpc),
-            Step::GroupRule { group, egress, traffic, peer } => self.group_rule(*group, *egress, *traffic, peer),
+            Step::GroupRule {
+                group,
+                egress,
+                traffic,
+                peer,
+            } => self.group_rule(*group, *egress, *traffic, peer),
             Step::Acl { number, vpc } => self.acl(*number, *vpc),
-            Step::AclEntry { acl, entry, egress, allow, cidr, traffic } => {
-                self.acl_entry(*acl, *entry, *egress, *allow, *cidr, *traffic)
-            }
+            Step::AclEntry {
+                acl,
+                entry,
+                egress,
+                allow,
+                cidr,
+                traffic,
+            } => self.acl_entry(*acl, *entry, *egress, *allow, *cidr, *traffic),
             Step::AclOf { subnet, acl } => self.acl_of(*subnet, *acl),
-            Step::Instance { number, subnet, groups, role, checked, secondary } => {
-                self.instance(*number, *subnet, groups, *role, *checked, *secondary)
-            }
-            Step::SecondInterface { instance, subnet, groups } => self.second_interface(*instance, *subnet, groups),
+            Step::Instance {
+                number,
+                subnet,
+                groups,
+                role,
+                checked,
+                secondary,
+            } => self.instance(*number, *subnet, groups, *role, *checked, *secondary),
+            Step::SecondInterface {
+                instance,
+                subnet,
+                groups,
+            } => self.second_interface(*instance, *subnet, groups),
             Step::Public { instance, address } => self.public(*instance, *address),
             Step::Stopped { instance } => self.stopped(*instance),
-            Step::NatGateway { number, subnet, deleted } => self.nat_gateway(*number, *subnet, *deleted),
+            Step::NatGateway {
+                number,
+                subnet,
+                deleted,
+            } => self.nat_gateway(*number, *subnet, *deleted),
             Step::RouteTable { number, vpc } => self.route_table(*number, *vpc),
-            Step::Route { table, destination, to } => self.route(*table, *destination, *to),
+            Step::Route {
+                table,
+                destination,
+                to,
+            } => self.route(*table, *destination, *to),
             Step::TableOf { subnet, table } => self.table_of(*subnet, *table),
             Step::EdgeTable { vpc, table } => self.edge_table(*vpc, *table),
         }
@@ -111,7 +154,9 @@ impl Builder {
 
     fn nat_image(role: Role) -> &'static str {
         let images = aws::model::image::all();
-        let wanted = images.iter().find(|image| image.nat_instance == (role == Role::Nat));
+        let wanted = images
+            .iter()
+            .find(|image| image.nat_instance == (role == Role::Nat));
         wanted.map_or("ami-0", |image| image.id.as_str())
     }
 }

@@ -11,8 +11,8 @@ use aws::model::security_group::{Peer, SecurityGroup, SecurityGroupRule, Traffic
 use aws::model::subnet::Subnet;
 use aws::model::vpc::{CidrAssociation, Vpc};
 use aws::model::{
-    CidrAssociationId, InternetGatewayId, NetworkAclAssociationId, NetworkAclId, RouteTableAssociationId, RouteTableId,
-    SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
+    CidrAssociationId, InternetGatewayId, NetworkAclAssociationId, NetworkAclId,
+    RouteTableAssociationId, RouteTableId, SecurityGroupId, SecurityGroupRuleId, SubnetId, VpcId,
 };
 use ipnet::{IpNet, Ipv4Net};
 use std::sync::Arc;
@@ -24,12 +24,22 @@ impl Builder {
         let id = VpcId::fresh(&self.state.digits());
         let cidrs: Vec<_> = cidrs
             .iter()
-            .map(|cidr| CidrAssociation { id: CidrAssociationId::fresh(&self.state.digits()), cidr: *cidr })
+            .map(|cidr| CidrAssociation {
+                id: CidrAssociationId::fresh(&self.state.digits()),
+                cidr: *cidr,
+            })
             .collect();
         self.new_route_table(&id, &cidrs, Some(AssociatedWith::Main));
         let acl = self.new_acl(&id, true);
         for egress in [false, true] {
-            self.put_entry(&acl, 100, egress, true, "0.0.0.0/0".parse().ok()?, Traffic::All)?;
+            self.put_entry(
+                &acl,
+                100,
+                egress,
+                true,
+                "0.0.0.0/0".parse().ok()?,
+                Traffic::All,
+            )?;
         }
         let vpc = Vpc {
             id: id.clone(),
@@ -45,8 +55,14 @@ impl Builder {
         self.state.vpcs.insert(id.clone(), Arc::new(vpc));
         let gateway = gateway.then(|| {
             let igw = InternetGatewayId::fresh(&self.state.digits());
-            let gateway = InternetGateway { id: igw.clone(), region: REGION.to_owned(), vpc: Some(id.clone()) };
-            self.state.internet_gateways.insert(igw.clone(), Arc::new(gateway));
+            let gateway = InternetGateway {
+                id: igw.clone(),
+                region: REGION.to_owned(),
+                vpc: Some(id.clone()),
+            };
+            self.state
+                .internet_gateways
+                .insert(igw.clone(), Arc::new(gateway));
             igw
         });
         self.numbers.vpcs.insert(number, (id, gateway));
@@ -72,7 +88,11 @@ impl Builder {
             resource_name_a_record: false,
         };
         self.state.subnets.insert(id.clone(), Arc::new(subnet));
-        let default = self.state.network_acls.iter().find(|(_, acl)| acl.vpc == vpc && acl.is_default);
+        let default = self
+            .state
+            .network_acls
+            .iter()
+            .find(|(_, acl)| acl.vpc == vpc && acl.is_default);
         let default = default.map(|(id, _)| id.clone())?;
         self.associate_acl(&default, &id);
         self.numbers.subnets.insert(number, id);
@@ -90,12 +110,20 @@ impl Builder {
             description: "generated".to_owned(),
             rules: Vec::new(),
         };
-        self.state.security_groups.insert(id.clone(), Arc::new(group));
+        self.state
+            .security_groups
+            .insert(id.clone(), Arc::new(group));
         self.numbers.groups.insert(number, id);
         Some(())
     }
 
-    pub(super) fn group_rule(&mut self, group: usize, egress: bool, traffic: Traffic, peer: &RulePeer) -> Option<()> {
+    pub(super) fn group_rule(
+        &mut self,
+        group: usize,
+        egress: bool,
+        traffic: Traffic,
+        peer: &RulePeer,
+    ) -> Option<()> {
         let group = self.numbers.groups.get(&group)?.clone();
         let peer = match peer {
             RulePeer::Cidr(cidr) => Peer::Cidr(IpNet::V4(*cidr)),
@@ -103,7 +131,13 @@ impl Builder {
         };
         let id = SecurityGroupRuleId::fresh(&self.state.digits());
         let group = self.state.security_groups.get_mut(&group)?;
-        Arc::make_mut(group).rules.push(SecurityGroupRule { id, egress, traffic, peer, description: None });
+        Arc::make_mut(group).rules.push(SecurityGroupRule {
+            id,
+            egress,
+            traffic,
+            peer,
+            description: None,
+        });
         Some(())
     }
 
@@ -151,10 +185,20 @@ impl Builder {
         traffic: Traffic,
     ) -> Option<()> {
         let acl = Arc::make_mut(self.state.network_acls.get_mut(acl)?);
-        if acl.entries.iter().any(|entry| entry.egress == egress && entry.number == number) {
+        if acl
+            .entries
+            .iter()
+            .any(|entry| entry.egress == egress && entry.number == number)
+        {
             return None;
         }
-        acl.entries.push(NetworkAclEntry { number, egress, allow, cidr: IpNet::V4(cidr), traffic });
+        acl.entries.push(NetworkAclEntry {
+            number,
+            egress,
+            allow,
+            cidr: IpNet::V4(cidr),
+            traffic,
+        });
         Some(())
     }
 
@@ -172,16 +216,26 @@ impl Builder {
         let ids: Vec<_> = self.state.network_acls.keys().cloned().collect();
         for id in ids {
             if let Some(other) = self.state.network_acls.get_mut(&id) {
-                Arc::make_mut(other).associations.retain(|association| association.subnet != *subnet);
+                Arc::make_mut(other)
+                    .associations
+                    .retain(|association| association.subnet != *subnet);
             }
         }
         let id = NetworkAclAssociationId::fresh(&self.state.digits());
         if let Some(acl) = self.state.network_acls.get_mut(acl) {
-            Arc::make_mut(acl).associations.push(NetworkAclAssociation { id, subnet: subnet.clone() });
+            Arc::make_mut(acl).associations.push(NetworkAclAssociation {
+                id,
+                subnet: subnet.clone(),
+            });
         }
     }
 
-    fn new_route_table(&mut self, vpc: &VpcId, cidrs: &[CidrAssociation], with: Option<AssociatedWith>) -> RouteTableId {
+    fn new_route_table(
+        &mut self,
+        vpc: &VpcId,
+        cidrs: &[CidrAssociation],
+        with: Option<AssociatedWith>,
+    ) -> RouteTableId {
         let id = RouteTableId::fresh(&self.state.digits());
         let local = |cidr: &CidrAssociation| Route {
             destination: Destination::Cidr(cidr.cidr),
@@ -189,7 +243,10 @@ impl Builder {
             origin: RouteOrigin::CreateRouteTable,
         };
         let associations = with
-            .map(|with| RouteTableAssociation { id: RouteTableAssociationId::fresh(&self.state.digits()), with })
+            .map(|with| RouteTableAssociation {
+                id: RouteTableAssociationId::fresh(&self.state.digits()),
+                with,
+            })
             .into_iter()
             .collect();
         let table = RouteTable {
@@ -216,12 +273,19 @@ impl Builder {
         let vpc = self.state.route_tables.get(&id)?.vpc.clone();
         let target = match to {
             RouteTo::InternetGateway => {
-                let gateway = self.numbers.vpcs.values().find(|(of, _)| *of == vpc)?.1.clone()?;
+                let gateway = self
+                    .numbers
+                    .vpcs
+                    .values()
+                    .find(|(of, _)| *of == vpc)?
+                    .1
+                    .clone()?;
                 RouteTarget::InternetGateway(gateway)
             }
             RouteTo::NatGateway(number) => {
                 let gateway = self.numbers.nat_gateways.get(&number)?;
-                (self.state.nat_gateways.get(gateway)?.vpc == vpc).then(|| RouteTarget::NatGateway(gateway.clone()))?
+                (self.state.nat_gateways.get(gateway)?.vpc == vpc)
+                    .then(|| RouteTarget::NatGateway(gateway.clone()))?
             }
             RouteTo::Instance(number) => {
                 let interface = self.numbers.instances.get(&number)?.1.first()?;
@@ -231,16 +295,28 @@ impl Builder {
         };
         let destination = Destination::Cidr(destination);
         let table = Arc::make_mut(self.state.route_tables.get_mut(&id)?);
-        if table.routes.iter().any(|route| route.destination == destination) {
+        if table
+            .routes
+            .iter()
+            .any(|route| route.destination == destination)
+        {
             return None;
         }
-        table.routes.push(Route { destination, target, origin: RouteOrigin::CreateRoute });
+        table.routes.push(Route {
+            destination,
+            target,
+            origin: RouteOrigin::CreateRoute,
+        });
         Some(())
     }
 
     pub(super) fn table_of(&mut self, subnet: usize, table: usize) -> Option<()> {
         let subnet = self.numbers.subnets.get(&subnet)?.clone();
-        self.associate(table, &self.state.subnets.get(&subnet)?.vpc.clone(), AssociatedWith::Subnet(subnet))
+        self.associate(
+            table,
+            &self.state.subnets.get(&subnet)?.vpc.clone(),
+            AssociatedWith::Subnet(subnet),
+        )
     }
 
     pub(super) fn edge_table(&mut self, vpc: usize, table: usize) -> Option<()> {
@@ -250,8 +326,15 @@ impl Builder {
 
     fn associate(&mut self, table: usize, vpc: &VpcId, with: AssociatedWith) -> Option<()> {
         let table = self.numbers.route_tables.get(&table)?.clone();
-        let taken = self.state.route_tables.values().flat_map(|table| &table.associations);
-        if taken.into_iter().any(|association| association.with == with) {
+        let taken = self
+            .state
+            .route_tables
+            .values()
+            .flat_map(|table| &table.associations);
+        if taken
+            .into_iter()
+            .any(|association| association.with == with)
+        {
             return None;
         }
         let id = RouteTableAssociationId::fresh(&self.state.digits());

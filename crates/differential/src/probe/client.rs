@@ -4,8 +4,8 @@ use fabric::{Flow, Transport};
 use kernel::namespace::NetNs;
 use nix::poll::PollFlags;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect, getsockopt, recv, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, connect,
+    getsockopt, recv, send, setsockopt, socket, sockopt,
 };
 use std::io;
 use std::net::SocketAddrV4;
@@ -35,24 +35,49 @@ pub(super) fn open(namespace: &NetNs, flow: Flow, number: u32) -> io::Result<Cli
 
 fn unsendable(errno: nix::errno::Errno) -> bool {
     use nix::errno::Errno;
-    matches!(errno, Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EADDRNOTAVAIL | Errno::EINVAL | Errno::EACCES)
+    matches!(
+        errno,
+        Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::EADDRNOTAVAIL
+            | Errno::EINVAL
+            | Errno::EACCES
+    )
 }
 
 fn make(flow: Flow, number: u32) -> nix::Result<Client> {
     let (kind, protocol, source_port, port) = match flow.transport {
-        Transport::Tcp { source_port, destination_port } => {
-            (SockType::Stream, SockProtocol::Tcp, source_port, destination_port)
-        }
-        Transport::Udp { source_port, destination_port } => {
-            (SockType::Datagram, SockProtocol::Udp, source_port, destination_port)
-        }
+        Transport::Tcp {
+            source_port,
+            destination_port,
+        } => (
+            SockType::Stream,
+            SockProtocol::Tcp,
+            source_port,
+            destination_port,
+        ),
+        Transport::Udp {
+            source_port,
+            destination_port,
+        } => (
+            SockType::Datagram,
+            SockProtocol::Udp,
+            source_port,
+            destination_port,
+        ),
         Transport::Echo { .. } | Transport::Other(_) => (SockType::Raw, SockProtocol::Icmp, 0, 0),
     };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let fd = socket(AddressFamily::Inet, kind, flags, protocol)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
-    bind(fd.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(flow.source, source_port)))?;
-    match connect(fd.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(flow.destination, port))) {
+    bind(
+        fd.as_raw_fd(),
+        &SockaddrIn::from(SocketAddrV4::new(flow.source, source_port)),
+    )?;
+    match connect(
+        fd.as_raw_fd(),
+        &SockaddrIn::from(SocketAddrV4::new(flow.destination, port)),
+    ) {
         Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => {}
         Err(errno) => return Err(errno),
     }
@@ -136,7 +161,10 @@ mod tests {
     fn echo_requests_have_a_right_checksum() {
         for id in [0, 1, 0x1234, 0xffff] {
             let packet = echo_request(id);
-            let sum: u32 = packet.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+            let sum: u32 = packet
+                .chunks(2)
+                .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
+                .sum();
             assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
         }
     }

@@ -4,7 +4,8 @@
 use kernel::namespace::NetNs;
 use nix::cmsg_space;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
+    sockopt,
 };
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -60,8 +61,13 @@ fn echo(socket: &UdpSocket, seen: &mut BTreeMap<u32, Ipv4Addr>) -> Option<()> {
     let mut control = cmsg_space!(libc::in_pktinfo);
     let (from, asked) = {
         let mut buffers = [IoSliceMut::new(&mut payload)];
-        let message =
-            recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut buffers, Some(&mut control), MsgFlags::empty()).ok()?;
+        let message = recvmsg::<SockaddrIn>(
+            socket.as_raw_fd(),
+            &mut buffers,
+            Some(&mut control),
+            MsgFlags::empty(),
+        )
+        .ok()?;
         let asked = message.cmsgs().ok()?.find_map(|control| match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => Some(info.ipi_addr),
             _ => None,
@@ -69,9 +75,19 @@ fn echo(socket: &UdpSocket, seen: &mut BTreeMap<u32, Ipv4Addr>) -> Option<()> {
         (message.address?, asked?)
     };
     seen.insert(u32::from_be_bytes(payload), from.ip());
-    let source = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: asked, ipi_addr: libc::in_addr { s_addr: 0 } };
+    let source = libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: asked,
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    };
     let control = [ControlMessage::Ipv4PacketInfo(&source)];
     // An answer that can't be sent is one that doesn't arrive: the probe will tell.
-    let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(&payload)], &control, MsgFlags::empty(), Some(&from));
+    let _ = sendmsg(
+        socket.as_raw_fd(),
+        &[IoSlice::new(&payload)],
+        &control,
+        MsgFlags::empty(),
+        Some(&from),
+    );
     Some(())
 }

@@ -12,6 +12,7 @@ use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
 use crate::plan::{Change, Object, Place, Plan, Thing};
 use session::Session;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -51,6 +52,9 @@ pub(crate) enum Mode {
 /// The places there are, and how new ones are made.
 pub(crate) struct Kernel {
     places: BTreeMap<Place, Arc<NetNs>>,
+    /// Sockets in places. Those of networks stay open: closing one that spoke nftables waits for
+    /// the kernel to clean up, over ten milliseconds.
+    sessions: HashMap<Place, Session>,
     hosts: Box<dyn HostNamespaces>,
 }
 
@@ -61,6 +65,7 @@ impl Kernel {
     pub(crate) fn new(hosts: Box<dyn HostNamespaces>) -> Self {
         Self {
             places: BTreeMap::new(),
+            sessions: HashMap::new(),
             hosts,
         }
     }
@@ -80,24 +85,12 @@ impl Kernel {
         let (gone, staying): (Vec<Local<'_>>, Vec<Local<'_>>) = local
             .into_iter()
             .partition(|(_, changes)| is_removed(changes));
-        let mut run = Run {
-            sessions: HashMap::new(),
-            mode,
-        };
-        for (place, changes) in &staying {
-            self.make(place, changes, &mut run)?;
-        }
-        for (place, changes) in &staying {
-            self.program(place, changes, &mut run)?;
-        }
-        self.clear(&gone, &staying, &mut run)?;
-        for (place, changes) in &staying {
-            self.links(place, changes, &mut run)?;
-        }
-        for (place, changes) in &staying {
-            self.raise(place, changes, &mut run)?;
-        }
+        let result = self.in_order(&gone, &staying, mode);
+        self.sessions
+            .retain(|place, _| !matches!(place, Place::Host(_)));
+        result?;
         for (place, _) in gone {
+            self.sessions.remove(place);
             if mode == Mode::Strict || !matches!(place, Place::Host(_)) {
                 self.places.remove(place);
             }
@@ -105,13 +98,34 @@ impl Kernel {
         Ok(())
     }
 
-    /// Makes the place's namespace if it is new.
-    fn make(
+    fn in_order(
         &mut self,
-        place: &Place,
-        changes: &[Change],
-        run: &mut Run,
+        gone: &[Local<'_>],
+        staying: &[Local<'_>],
+        mode: Mode,
     ) -> Result<(), ApplyError> {
+        for (place, changes) in staying {
+            self.make(place, changes)?;
+        }
+        for (place, changes) in staying {
+            self.program(place, changes, mode)?;
+        }
+        self.clear(gone, staying, mode)?;
+        for (place, changes) in staying {
+            self.links(place, changes, mode)?;
+        }
+        // Addresses, neighbours, routes and rules.
+        for (place, changes) in staying {
+            let requests = route::additions(changes);
+            if !requests.is_empty() {
+                self.session(place)?.route(place, requests, mode)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the place's namespace if it is new.
+    fn make(&mut self, place: &Place, changes: &[Change]) -> Result<(), ApplyError> {
         let new = changes
             .iter()
             .any(|change| change.key.thing == Thing::Namespace && change.before.is_none());
@@ -128,18 +142,12 @@ impl Kernel {
             cause: error.into(),
         })?);
         self.places.insert(place.clone(), namespace);
-        let session = self.session(place, run)?;
         let requests = route::newborn(matches!(place, Place::Host(_)));
-        session.route(place, requests, Mode::Strict)
+        self.session(place)?.route(place, requests, Mode::Strict)
     }
 
     /// nftables and settings.
-    fn program(
-        &self,
-        place: &Place,
-        changes: &[Change],
-        run: &mut Run,
-    ) -> Result<(), ApplyError> {
+    fn program(&mut self, place: &Place, changes: &[Change], mode: Mode) -> Result<(), ApplyError> {
         let transaction = nftables::Transaction::of(changes);
         let settings: Vec<(&'static str, &str)> = changes
             .iter()
@@ -153,102 +161,68 @@ impl Kernel {
         if transaction.is_empty() && settings.is_empty() {
             return Ok(());
         }
-        let mode = run.mode;
-        let session = self.session(place, run)?;
+        let session = self.session(place)?;
         session.nftables(place, transaction, mode)?;
         session.settings(place, &settings)
     }
 
-    /// Takes away routes, rules, neighbours, addresses and links, in this order.
+    /// Takes away routes, rules, neighbours, addresses and links.
     fn clear(
-        &self,
+        &mut self,
         gone: &[Local<'_>],
         staying: &[Local<'_>],
-        run: &mut Run,
+        mode: Mode,
     ) -> Result<(), ApplyError> {
-        let mode = run.mode;
         // In a place that goes, only its links matter: their other ends may stay.
         let links = gone
             .iter()
             .map(|(place, changes)| (*place, route::link_removals(changes)));
-        let keep_hosts = gone.iter().filter(|(place, _)| {
-            mode == Mode::Salvage && matches!(place, Place::Host(_))
-        });
+        let keep_hosts = gone
+            .iter()
+            .filter(|(place, _)| mode == Mode::Salvage && matches!(place, Place::Host(_)));
         let others = keep_hosts
             .chain(staying)
             .map(|(place, changes)| (*place, route::removals(changes)));
         for (place, requests) in others.chain(links) {
             if !requests.is_empty() && self.places.contains_key(place) {
-                self.session(place, run)?.route(place, requests, mode)?;
+                self.session(place)?.route(place, requests, mode)?;
             }
         }
         Ok(())
     }
 
-    fn links(
-        &self,
-        place: &Place,
-        changes: &[Change],
-        run: &mut Run,
-    ) -> Result<(), ApplyError> {
-        let mode = run.mode;
+    fn links(&mut self, place: &Place, changes: &[Change], mode: Mode) -> Result<(), ApplyError> {
         let requests = route::links(changes, &self.places);
         if requests.is_empty() {
             return Ok(());
         }
-        self.session(place, run)?.route(place, requests, mode)?;
+        self.session(place)?.route(place, requests, mode)?;
         // The far ends can only be set up from inside.
         for (far, request) in changes.iter().filter_map(route::far_end) {
-            self.session(far, run)?.route(far, vec![request], mode)?;
+            self.session(far)?.route(far, vec![request], mode)?;
         }
         for (place, indexes) in route::new_ends(place, changes) {
-            self.session(place, run)?.await_links(&indexes);
+            self.session(place)?.await_links(&indexes);
         }
         Ok(())
     }
 
-    /// Addresses, neighbours, routes and rules.
-    fn raise(
-        &self,
-        place: &Place,
-        changes: &[Change],
-        run: &mut Run,
-    ) -> Result<(), ApplyError> {
-        let requests = route::additions(changes);
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let mode = run.mode;
-        self.session(place, run)?.route(place, requests, mode)
-    }
-
-    fn session<'r>(
-        &self,
-        place: &Place,
-        run: &'r mut Run,
-    ) -> Result<&'r mut Session, ApplyError> {
+    fn session(&mut self, place: &Place) -> Result<&mut Session, ApplyError> {
         let failed = |cause| ApplyError {
             place: place.clone(),
             what: "enter its namespace".to_owned(),
             cause,
         };
-        if !run.sessions.contains_key(place) {
-            let namespace = self
-                .place(place)
-                .ok_or_else(|| failed(io::Error::from(io::ErrorKind::NotFound).into()))?;
-            let session = Session::open(namespace).map_err(failed)?;
-            run.sessions.insert(place.clone(), session);
+        match self.sessions.entry(place.clone()) {
+            Entry::Occupied(session) => Ok(session.into_mut()),
+            Entry::Vacant(vacant) => {
+                let namespace = self.places.get(place).cloned();
+                let namespace = namespace
+                    .ok_or_else(|| failed(io::Error::from(io::ErrorKind::NotFound).into()))?;
+                Ok(vacant.insert(Session::open(namespace).map_err(failed)?))
+            }
         }
-        run.sessions
-            .get_mut(place)
-            .ok_or_else(|| failed(io::Error::from(io::ErrorKind::NotFound).into()))
     }
-}
-
-/// One plan being carried out: the sockets that are open meanwhile.
-struct Run {
-    sessions: HashMap<Place, Session>,
-    mode: Mode,
 }
 
 fn is_removed(changes: &[Change]) -> bool {

@@ -1,8 +1,6 @@
 //! Changes of chains, sets and elements as nftables transactions.
 
-use crate::netlink::nftables::set::{
-    Element, elements_add, elements_delete, set_add, set_delete,
-};
+use crate::netlink::nftables::set::{Element, elements_add, elements_delete, set_add, set_delete};
 use crate::netlink::nftables::{
     Name, Rule, chain_add, chain_delete, rule_append, rules_clear, table_add, table_delete,
     transaction,
@@ -208,10 +206,8 @@ impl<'a> Transaction<'a> {
                 self.main
                     .push((table_add(TABLE), "add the table".to_owned()));
                 for (name, Chain { base, rules }) in chains {
-                    self.main.push((
-                        chain_add(TABLE, name, *base),
-                        format!("add chain {name}"),
-                    ));
+                    self.main
+                        .push((chain_add(TABLE, name, *base), format!("add chain {name}")));
                     append(&mut self.main, name, rules);
                 }
             }

@@ -89,9 +89,9 @@ fn removal(change: &Change, links: &BTreeSet<u32>) -> Option<Request> {
             };
             Some(remove("remove a rule", rule.delete()))
         }
-        (Thing::Address(link, ip), Object::Address(length)) if !links.contains(link) => {
-            Some(remove("remove an address", address::delete(*link, *ip, *length)))
-        }
+        (Thing::Address(link, ip), Object::Address(length)) if !links.contains(link) => Some(
+            remove("remove an address", address::delete(*link, *ip, *length)),
+        ),
         (Thing::Neighbour(link, ip), _) if !replaced && !links.contains(link) => {
             Some(remove("remove a neighbour", neighbour::delete(*link, *ip)))
         }
@@ -138,10 +138,7 @@ pub(super) fn links(changes: &[Change], places: &BTreeMap<Place, Arc<NetNs>>) ->
             "make a link",
             link::veth_add(&here, &there, namespace, link.mtu),
         ));
-        requests.push(add(
-            "name a link",
-            link::alternative_name(*index, &link.id),
-        ));
+        requests.push(add("name a link", link::alternative_name(*index, &link.id)));
     }
     requests
 }

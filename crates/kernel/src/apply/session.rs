@@ -127,10 +127,12 @@ impl Session {
         };
         match self.namespace.run(write) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err((file, error))) => {
-                Err(failure(place, format!("set net/{file}"), error.into()))
-            }
-            Err(error) => Err(failure(place, "enter its namespace".to_owned(), error.into())),
+            Ok(Err((file, error))) => Err(failure(place, format!("set net/{file}"), error.into())),
+            Err(error) => Err(failure(
+                place,
+                "enter its namespace".to_owned(),
+                error.into(),
+            )),
         }
     }
 }

@@ -24,10 +24,7 @@ pub(crate) struct Addresses {
     pub(crate) rest: Option<u32>,
 }
 
-fn prefixes<'a>(
-    term: &'a AddressTerm,
-    sets: &Sets<'a>,
-) -> Box<dyn Iterator<Item = Ipv4Net> + 'a> {
+fn prefixes<'a>(term: &'a AddressTerm, sets: &Sets<'a>) -> Box<dyn Iterator<Item = Ipv4Net> + 'a> {
     match term {
         AddressTerm::Prefix(prefix) => Box::new(std::iter::once(prefix.trunc())),
         AddressTerm::Set(id) => match sets.get(id) {

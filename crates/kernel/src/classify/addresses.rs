@@ -27,7 +27,10 @@ impl Terms {
                     match term {
                         AddressTerm::Prefix(prefix) => terms.add(prefix),
                         AddressTerm::Set(id) => {
-                            sets.get(id).into_iter().flat_map(|set| &set.members).for_each(|member| terms.add(member));
+                            sets.get(id)
+                                .into_iter()
+                                .flat_map(|set| &set.members)
+                                .for_each(|member| terms.add(member));
                         }
                     }
                 }
@@ -40,7 +43,10 @@ impl Terms {
         if prefix.prefix_len() == 32 {
             self.hosts.insert(prefix.addr());
         } else {
-            self.ranges.push(Interval::new(prefix.network().into(), prefix.broadcast().into()));
+            self.ranges.push(Interval::new(
+                prefix.network().into(),
+                prefix.broadcast().into(),
+            ));
         }
     }
 }
@@ -74,13 +80,19 @@ impl AddressClasses {
                 (host, classes.of(matching))
             })
             .collect();
-        let ranges = pieces.into_iter().map(|(interval, matching)| (interval, classes.of(matching))).collect();
+        let ranges = pieces
+            .into_iter()
+            .map(|(interval, matching)| (interval, classes.of(matching)))
+            .collect();
         (Self { hosts, ranges }, classes.by_rule)
     }
 
     /// The class of an address.
     #[cfg(test)]
     pub(super) fn find(&self, address: Ipv4Addr) -> Option<Class> {
-        self.hosts.get(&address).copied().or_else(|| find(&self.ranges, address.into()))
+        self.hosts
+            .get(&address)
+            .copied()
+            .or_else(|| find(&self.ranges, address.into()))
     }
 }

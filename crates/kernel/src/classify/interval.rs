@@ -12,7 +12,10 @@ pub(crate) struct Interval {
 
 impl Interval {
     /// Everything.
-    pub(crate) const ALL: Self = Self { low: 0, high: u32::MAX };
+    pub(crate) const ALL: Self = Self {
+        low: 0,
+        high: u32::MAX,
+    };
 
     pub(crate) fn new(low: u32, high: u32) -> Self {
         Self { low, high }
@@ -21,13 +24,21 @@ impl Interval {
 
 /// Cuts the intervals of several rules into disjoint pieces, each with the rules that cover it;
 /// what none covers is left out. Neighbouring pieces of the same rules are one.
-pub(super) fn sweep<'a>(of_rules: impl Iterator<Item = &'a [Interval]>) -> Vec<(Interval, Matching)> {
+pub(super) fn sweep<'a>(
+    of_rules: impl Iterator<Item = &'a [Interval]>,
+) -> Vec<(Interval, Matching)> {
     // At each edge, how many more (or fewer) intervals of a rule are open from here on.
     let mut edges: BTreeMap<u64, Vec<(u32, i32)>> = BTreeMap::new();
     for (rule, intervals) in of_rules.enumerate() {
         for interval in intervals {
-            edges.entry(interval.low.into()).or_default().push((rule as u32, 1));
-            edges.entry(u64::from(interval.high) + 1).or_default().push((rule as u32, -1));
+            edges
+                .entry(interval.low.into())
+                .or_default()
+                .push((rule as u32, 1));
+            edges
+                .entry(u64::from(interval.high) + 1)
+                .or_default()
+                .push((rule as u32, -1));
         }
     }
     let mut open: BTreeMap<u32, i32> = BTreeMap::new();
@@ -49,7 +60,9 @@ pub(super) fn sweep<'a>(of_rules: impl Iterator<Item = &'a [Interval]>) -> Vec<(
         // Starts lie below 2^32; the last edge may be 2^32 itself.
         let (low, high) = (start as u32, (*next - 1) as u32);
         match pieces.last_mut() {
-            Some((piece, same)) if *same == matching && u64::from(piece.high) + 1 == start => piece.high = high,
+            Some((piece, same)) if *same == matching && u64::from(piece.high) + 1 == start => {
+                piece.high = high
+            }
             _ => pieces.push((Interval::new(low, high), matching)),
         }
     }
@@ -69,7 +82,11 @@ mod tests {
 
     #[test]
     fn pieces_are_disjoint_and_know_their_rules() {
-        let rules = [vec![Interval::new(10, 20)], vec![Interval::new(15, 30)], vec![Interval::ALL]];
+        let rules = [
+            vec![Interval::new(10, 20)],
+            vec![Interval::new(15, 30)],
+            vec![Interval::ALL],
+        ];
         let pieces = sweep(rules.iter().map(Vec::as_slice));
         let expected = [
             (Interval::new(0, 9), vec![2]),

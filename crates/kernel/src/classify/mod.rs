@@ -22,13 +22,13 @@ mod number;
 mod region;
 
 pub(crate) use address::Addresses;
+use fabric::{AddressSetId, FilterAction, FilterKind, FilterRule, Protocol, ProtocolMatch};
 pub(crate) use field::{Field, Table};
 pub(crate) use group::Group;
-use fabric::{AddressSetId, FilterAction, FilterKind, FilterRule, Protocol, ProtocolMatch};
 use imbl::OrdSet;
 use ipnet::Ipv4Net;
-pub(crate) use region::{is_any, is_every};
 use region::{Region, matters_to};
+pub(crate) use region::{is_any, is_every};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of a packet that matches.
@@ -151,13 +151,7 @@ fn first_match(rules: &[&FilterRule], sets: &Sets<'_>, most: usize) -> Vec<Group
         return by_fields("", &all, sets);
     }
     let letters: String = fields.iter().map(|field| field.letter()).collect();
-    match Group::compile_within(
-        format!("first.{letters}"),
-        &fields,
-        &all,
-        sets,
-        most,
-    ) {
+    match Group::compile_within(format!("first.{letters}"), &fields, &all, sets, most) {
         Some(group) => vec![group],
         None => runs
             .iter()

@@ -21,9 +21,10 @@ pub(super) struct Region {
 pub(super) fn matters_to(rule: &FilterRule, protocol: Option<Protocol>) -> bool {
     match rule.protocol {
         ProtocolMatch::Any => true,
-        ProtocolMatch::Ports { protocol: named, .. } | ProtocolMatch::Whole(named) => {
-            protocol == Some(named)
+        ProtocolMatch::Ports {
+            protocol: named, ..
         }
+        | ProtocolMatch::Whole(named) => protocol == Some(named),
         ProtocolMatch::Icmp { .. } => protocol == Some(Protocol::ICMP),
     }
 }
@@ -32,9 +33,7 @@ pub(super) fn matters_to(rule: &FilterRule, protocol: Option<Protocol>) -> bool 
 pub(crate) fn is_any(operand: &AddressMatch) -> bool {
     match operand {
         AddressMatch::Any => true,
-        AddressMatch::AnyOf(terms) => {
-            terms.contains(&AddressTerm::Prefix(Ipv4Net::default()))
-        }
+        AddressMatch::AnyOf(terms) => terms.contains(&AddressTerm::Prefix(Ipv4Net::default())),
     }
 }
 

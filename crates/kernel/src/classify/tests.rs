@@ -4,7 +4,6 @@ use super::*;
 use fabric::{AddressMatch, AddressSet, AddressTerm, NumberRange};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -350,11 +349,8 @@ fn big(kind: FilterKind) -> Vec<FilterRule> {
 #[test]
 fn ten_thousand_rules_compile() {
     let rules = big(FilterKind::AnyAllow);
-    let started = std::time::Instant::now();
     let program = compiled(FilterKind::AnyAllow, &rules, &[]);
-    let took: Duration = started.elapsed();
     let groups = &program.protocols[&Protocol::TCP];
     assert_eq!(groups.len(), 1);
     assert!(groups[0].outcomes.len() < 200_000);
-    println!("{took:?}, {} combinations", groups[0].outcomes.len());
 }

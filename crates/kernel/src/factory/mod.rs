@@ -59,10 +59,17 @@ impl From<Errno> for FactoryError {
 
 /// Forks the factory. Called by pid 1 before it has threads.
 pub(crate) fn start(hidden: Vec<PathBuf>) -> Result<GuestFactory, LaunchError> {
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-        .map_err(failed("making the factory's socket"))?;
-    let (ready, tell_ready) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
-    let (mapped, tell_mapped) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(failed("making the factory's socket"))?;
+    let (ready, tell_ready) =
+        pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
+    let (mapped, tell_mapped) =
+        pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(failed("making a pipe"))?;
     match fork_single().map_err(failed("forking the factory"))? {
         ForkResult::Child => {
             drop((ours, ready, tell_mapped));
@@ -77,11 +84,16 @@ pub(crate) fn start(hidden: Vec<PathBuf>) -> Result<GuestFactory, LaunchError> {
         ForkResult::Parent { child } => {
             drop((theirs, tell_ready, mapped));
             if read(&ready, &mut [0; 1]) != Ok(1) {
-                return Err(LaunchError::Failed { step: "the guests' user namespace".to_owned(), errno: Errno::EPERM });
+                return Err(LaunchError::Failed {
+                    step: "the guests' user namespace".to_owned(),
+                    errno: Errno::EPERM,
+                });
             }
             crate::launch::map_same(child).map_err(failed("mapping the guests' users"))?;
             write(&tell_mapped, &[1]).map_err(failed("talking to the factory"))?;
-            Ok(GuestFactory { socket: Arc::new(ours) })
+            Ok(GuestFactory {
+                socket: Arc::new(ours),
+            })
         }
     }
 }
@@ -93,7 +105,9 @@ impl GuestFactory {
     /// The kernel refuses one.
     pub fn network_namespace(&self) -> Result<NetNs, FactoryError> {
         let (_, mut fds) = self.ask(&Request::NetworkNamespace, &[])?;
-        fds.pop().map(NetNs::from_fd).ok_or(FactoryError::Silent(Errno::EPROTO))
+        fds.pop()
+            .map(NetNs::from_fd)
+            .ok_or(FactoryError::Silent(Errno::EPROTO))
     }
 
     /// Boots a guest: a view of the machine's files over its disk, its own processes, host name and
@@ -103,7 +117,10 @@ impl GuestFactory {
     /// A file can't be written or a step in the guest's set-up fails.
     pub fn boot(&self, spec: &GuestSpec) -> Result<Guest, FactoryError> {
         spec.write_files()?;
-        let request = Request::Boot { hostname: spec.hostname.clone(), disk: spec.disk.path().to_owned() };
+        let request = Request::Boot {
+            hostname: spec.hostname.clone(),
+            disk: spec.disk.path().to_owned(),
+        };
         let (answer, _) = self.ask(&request, &[spec.net.as_fd()])?;
         match answer {
             Answer::Booted { init } => Ok(Guest::new(self.clone(), init, spec)),
@@ -117,7 +134,8 @@ impl GuestFactory {
         request: &Request,
         fds: &[std::os::fd::BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>), FactoryError> {
-        self.ask_on(request, fds).map(|(answer, fds, _)| (answer, fds))
+        self.ask_on(request, fds)
+            .map(|(answer, fds, _)| (answer, fds))
     }
 
     /// Asks, waits for the first answer, and keeps the socket for later ones.
@@ -126,14 +144,22 @@ impl GuestFactory {
         request: &Request,
         fds: &[std::os::fd::BorrowedFd<'_>],
     ) -> Result<(Answer, Vec<OwnedFd>, OwnedFd), FactoryError> {
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let (ours, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )?;
         let mut passed = vec![theirs.as_fd()];
         passed.extend_from_slice(fds);
         protocol::send(&self.socket, request, &passed)?;
         drop(theirs);
         let (answer, fds) = protocol::receive::<Answer>(&ours)?;
         match answer {
-            Answer::Failed { step, errno } => Err(FactoryError::Failed { step, errno: Errno::from_raw(errno) }),
+            Answer::Failed { step, errno } => Err(FactoryError::Failed {
+                step,
+                errno: Errno::from_raw(errno),
+            }),
             answer => Ok((answer, fds, ours)),
         }
     }
@@ -142,7 +168,10 @@ impl GuestFactory {
 /// A later answer on a kept socket.
 pub(crate) fn receive_answer(socket: &OwnedFd) -> Result<Answer, FactoryError> {
     match protocol::receive::<Answer>(socket)? {
-        (Answer::Failed { step, errno }, _) => Err(FactoryError::Failed { step, errno: Errno::from_raw(errno) }),
+        (Answer::Failed { step, errno }, _) => Err(FactoryError::Failed {
+            step,
+            errno: Errno::from_raw(errno),
+        }),
         (answer, _) => Ok(answer),
     }
 }

@@ -47,12 +47,19 @@ pub(crate) enum Answer {
     /// The program runs; with it comes its terminal, if it got one.
     Started { pid: i32 },
     /// The program ended, with a code or by a signal.
-    Ended { code: Option<i32>, signal: Option<i32> },
+    Ended {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
     /// A step failed.
     Failed { step: String, errno: i32 },
 }
 
-pub(crate) fn send<T: Serialize>(socket: &OwnedFd, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+pub(crate) fn send<T: Serialize>(
+    socket: &OwnedFd,
+    message: &T,
+    fds: &[BorrowedFd<'_>],
+) -> Result<(), Errno> {
     let bytes = serde_json::to_vec(message).map_err(|_| Errno::EINVAL)?;
     if bytes.len() > LONGEST {
         return Err(Errno::E2BIG);
@@ -60,7 +67,14 @@ pub(crate) fn send<T: Serialize>(socket: &OwnedFd, message: &T, fds: &[BorrowedF
     let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &[IoSlice::new(&bytes)],
+        control,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .map(drop)
 }
 
 pub(crate) fn receive<T: DeserializeOwned>(socket: &OwnedFd) -> Result<(T, Vec<OwnedFd>), Errno> {
@@ -79,7 +93,10 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: &OwnedFd) -> Result<(T, Vec<O
                 });
                 // SAFETY: the kernel has just put these descriptors into this process for us alone.
                 #[allow(unsafe_code)]
-                let fds: Vec<OwnedFd> = rights.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect();
+                let fds: Vec<OwnedFd> = rights
+                    .flatten()
+                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+                    .collect();
                 break (message.bytes, fds);
             }
         }

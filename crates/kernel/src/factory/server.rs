@@ -45,10 +45,17 @@ fn serve_one(request: Request, fds: Vec<OwnedFd>, hidden: &[PathBuf]) {
     let Some(reply) = fds.next() else { return };
     let outcome = match request {
         Request::NetworkNamespace => network_namespace(&reply),
-        Request::Signal { pid, group, signal } => send_signal(pid, group, signal).and_then(|()| done(&reply)),
+        Request::Signal { pid, group, signal } => {
+            send_signal(pid, group, signal).and_then(|()| done(&reply))
+        }
         Request::Boot { hostname, disk } => match fds.next() {
-            Some(net) => in_child(&reply, || boot::boot(&reply, &hostname, &disk, &net, hidden)),
-            None => Err(Failure { step: "boot without a network".to_owned(), errno: Errno::EINVAL }),
+            Some(net) => in_child(&reply, || {
+                boot::boot(&reply, &hostname, &disk, &net, hidden)
+            }),
+            None => Err(Failure {
+                step: "boot without a network".to_owned(),
+                errno: Errno::EINVAL,
+            }),
         },
         Request::Exec(request) => run(&reply, &request, fds.collect()),
     };
@@ -79,7 +86,10 @@ fn in_child(reply: &OwnedFd, work: impl FnOnce() -> Result<(), Failure>) -> Resu
 }
 
 fn answer_failure(reply: &OwnedFd, failure: Failure) {
-    let answer = Answer::Failed { step: failure.step, errno: failure.errno as i32 };
+    let answer = Answer::Failed {
+        step: failure.step,
+        errno: failure.errno as i32,
+    };
     // The asker may have gone.
     let _ = protocol::send(reply, &answer, &[]);
 }
@@ -90,12 +100,19 @@ fn done(reply: &OwnedFd) -> Result<(), Failure> {
 
 fn network_namespace(reply: &OwnedFd) -> Result<(), Failure> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(step("making a network namespace"))?;
-    let file = File::open("/proc/self/ns/net").map_err(|_| Errno::last()).map_err(step("opening the namespace"))?;
+    let file = File::open("/proc/self/ns/net")
+        .map_err(|_| Errno::last())
+        .map_err(step("opening the namespace"))?;
     protocol::send(reply, &Answer::Done, &[file.as_fd()]).map_err(step("answering"))
 }
 
 fn send_signal(pid: i32, group: bool, number: i32) -> Result<(), Failure> {
     let signal = Signal::try_from(number).map_err(step("signal"))?;
     let pid = Pid::from_raw(pid);
-    if group { killpg(pid, signal) } else { kill(pid, signal) }.map_err(step("signalling"))
+    if group {
+        killpg(pid, signal)
+    } else {
+        kill(pid, signal)
+    }
+    .map_err(step("signalling"))
 }

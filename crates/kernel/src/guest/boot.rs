@@ -32,7 +32,14 @@ pub(crate) fn boot(
             let fine = outcome.is_ok();
             if let Err(failure) = outcome {
                 // The lab may be gone; then nobody needs to know.
-                let _ = send(reply, &Answer::Failed { step: failure.step, errno: failure.errno as i32 }, &[]);
+                let _ = send(
+                    reply,
+                    &Answer::Failed {
+                        step: failure.step,
+                        errno: failure.errno as i32,
+                    },
+                    &[],
+                );
             }
             let _ = write(&tell, &[u8::from(fine)]);
             drop(tell);
@@ -42,7 +49,14 @@ pub(crate) fn boot(
             drop(tell);
             let mut fine = [0];
             if read(&ready, &mut fine) == Ok(1) && fine == [1] {
-                send(reply, &Answer::Booted { init: child.as_raw() }, &[]).map_err(step("answering"))?;
+                send(
+                    reply,
+                    &Answer::Booted {
+                        init: child.as_raw(),
+                    },
+                    &[],
+                )
+                .map_err(step("answering"))?;
             }
             Ok(())
         }

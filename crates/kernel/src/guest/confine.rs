@@ -20,7 +20,15 @@ pub(crate) fn drop_capabilities() -> Result<(), Failure> {
     for capability in (0..=LAST).filter(|capability| !KEPT.contains(capability)) {
         // SAFETY: prctl with integer arguments touches no memory of ours.
         #[allow(unsafe_code)]
-        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) };
+        let result = unsafe {
+            libc::prctl(
+                libc::PR_CAPBSET_DROP,
+                libc::c_ulong::from(capability),
+                0,
+                0,
+                0,
+            )
+        };
         // Capabilities beyond the kernel's last one don't exist.
         if let Err(errno) = Errno::result(result)
             && errno != Errno::EINVAL
@@ -49,10 +57,26 @@ struct Data {
 fn set_capabilities() -> Result<(), Errno> {
     /// `_LINUX_CAPABILITY_VERSION_3`.
     const VERSION: u32 = 0x2008_0522;
-    let mask = KEPT.iter().fold(0u32, |mask, capability| mask | 1 << capability);
-    let header = Header { version: VERSION, pid: 0 };
-    let low = Data { effective: mask, permitted: mask, inheritable: 0 };
-    let data = [low, Data { effective: 0, permitted: 0, inheritable: 0 }];
+    let mask = KEPT
+        .iter()
+        .fold(0u32, |mask, capability| mask | 1 << capability);
+    let header = Header {
+        version: VERSION,
+        pid: 0,
+    };
+    let low = Data {
+        effective: mask,
+        permitted: mask,
+        inheritable: 0,
+    };
+    let data = [
+        low,
+        Data {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+        },
+    ];
     // SAFETY: both structures have the kernel's layout for this version and outlive the call.
     #[allow(unsafe_code)]
     let result = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };

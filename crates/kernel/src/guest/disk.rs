@@ -20,7 +20,8 @@ impl GuestDisk {
     /// The lab's memory is full.
     pub fn fresh() -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let path = Path::new(RUNTIME).join(format!("disk-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let path =
+            Path::new(RUNTIME).join(format!("disk-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         fs::DirBuilder::new().mode(0o755).create(&path)?;
         Ok(Self(path))
     }
@@ -31,14 +32,20 @@ impl GuestDisk {
 
     /// Puts a file over the machine's. Directories on the way keep what the machine has in them.
     pub(super) fn write(&self, file: &GuestFile) -> io::Result<()> {
-        let mut inside = file.path.components().filter_map(|component| match component {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        });
+        let mut inside = file
+            .path
+            .components()
+            .filter_map(|component| match component {
+                Component::Normal(name) => Some(name),
+                _ => None,
+            });
         let top = inside.next().ok_or(io::ErrorKind::InvalidInput)?;
         let target = inside.fold(upper(&self.0, Path::new(top)), |path, name| path.join(name));
         if let Some(parent) = target.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(parent)?;
         }
         fs::write(&target, &file.contents)?;
         fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))

@@ -6,10 +6,13 @@ use crate::launch::fork_single;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{SigHandler, SigSet, Signal, SigmaskHow, signal, sigprocmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, pipe2, read, setsid, write};
+use nix::unistd::{
+    ForkResult, Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, pipe2, read, setsid,
+    write,
+};
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -22,12 +25,20 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Enters the guest, runs the program and answers twice: when it runs, and when it has ended. Runs in
 /// a child of the factory, which stays until the end.
-pub(crate) fn run(reply: &OwnedFd, request: &ExecRequest, streams: Vec<OwnedFd>) -> Result<(), Failure> {
+pub(crate) fn run(
+    reply: &OwnedFd,
+    request: &ExecRequest,
+    streams: Vec<OwnedFd>,
+) -> Result<(), Failure> {
     // SAFETY: the default action runs no handler; the wait below needs it.
     #[allow(unsafe_code)]
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map_err(step("waiting for children"))?;
     enter(request.init)?;
-    let (terminal, streams) = if request.terminal { open_terminal()? } else { (None, streams) };
+    let (terminal, streams) = if request.terminal {
+        open_terminal()?
+    } else {
+        (None, streams)
+    };
     let (failing, fail) = pipe2(OFlag::O_CLOEXEC).map_err(step("making a pipe"))?;
     match fork_single().map_err(step("forking the program"))? {
         ForkResult::Child => {
@@ -51,8 +62,10 @@ pub(crate) fn run(reply: &OwnedFd, request: &ExecRequest, streams: Vec<OwnedFd>)
 /// The guest's namespaces, by its first process.
 fn enter(init: i32) -> Result<(), Failure> {
     let open = |name: &str| {
-        File::open(format!("/proc/{init}/ns/{name}"))
-            .map_err(|_| Failure { step: "the guest is gone".to_owned(), errno: Errno::ESRCH })
+        File::open(format!("/proc/{init}/ns/{name}")).map_err(|_| Failure {
+            step: "the guest is gone".to_owned(),
+            errno: Errno::ESRCH,
+        })
     };
     let spaces = [
         (open("net")?, CloneFlags::CLONE_NEWNET),
@@ -86,7 +99,9 @@ fn open_terminal() -> Result<(Option<OwnedFd>, Vec<OwnedFd>), Failure> {
         Errno::result(result).map_err(step("unlocking the terminal"))?;
     }
     let path = format!("/dev/pts/{number}");
-    let inner = || open(path.as_str(), flags, Mode::empty()).map_err(step("opening the terminal's inner side"));
+    let inner = || {
+        open(path.as_str(), flags, Mode::empty()).map_err(step("opening the terminal's inner side"))
+    };
     Ok((Some(outer), vec![inner()?, inner()?, inner()?]))
 }
 
@@ -101,7 +116,10 @@ fn become_program(request: &ExecRequest, streams: &[OwnedFd]) -> Failure {
 fn prepare(request: &ExecRequest, streams: &[OwnedFd]) -> Result<(), Failure> {
     setsid().map_err(step("making a session"))?;
     let [input, output, errors] = streams else {
-        return Err(Failure { step: "a program without streams".to_owned(), errno: Errno::EINVAL });
+        return Err(Failure {
+            step: "a program without streams".to_owned(),
+            errno: Errno::EINVAL,
+        });
     };
     dup2_stdin(input).map_err(step("standard input"))?;
     dup2_stdout(output).map_err(step("standard output"))?;
@@ -112,30 +130,44 @@ fn prepare(request: &ExecRequest, streams: &[OwnedFd]) -> Result<(), Failure> {
         let result = unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
         Errno::result(result).map_err(step("taking the terminal"))?;
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(step("unblocking signals"))?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+        .map_err(step("unblocking signals"))?;
     // SAFETY: the default action runs no handler.
     #[allow(unsafe_code)]
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }.map_err(step("signals"))?;
     confine::drop_capabilities()?;
-    chdir(request.directory.as_str()).or_else(|_| chdir("/")).map_err(step("the working directory"))
+    chdir(request.directory.as_str())
+        .or_else(|_| chdir("/"))
+        .map_err(step("the working directory"))
 }
 
 fn execute(request: &ExecRequest) -> Failure {
     let text = |text: &str| CString::new(text).map_err(|_| step(STEP)(Errno::EINVAL));
     let prepared = || -> Result<_, Failure> {
-        let arguments: Vec<_> = request.arguments.iter().map(|argument| text(argument)).collect::<Result<_, _>>()?;
-        let environment: Vec<_> =
-            request.environment.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect::<Result<_, _>>()?;
+        let arguments: Vec<_> = request
+            .arguments
+            .iter()
+            .map(|argument| text(argument))
+            .collect::<Result<_, _>>()?;
+        let environment: Vec<_> = request
+            .environment
+            .iter()
+            .map(|(name, value)| text(&format!("{name}={value}")))
+            .collect::<Result<_, _>>()?;
         Ok((arguments, environment))
     };
     let (arguments, environment) = match prepared() {
         Ok(prepared) => prepared,
         Err(failure) => return failure,
     };
-    let Some(program) = request.arguments.first() else { return step(STEP)(Errno::ENOENT) };
+    let Some(program) = request.arguments.first() else {
+        return step(STEP)(Errno::ENOENT);
+    };
     let mut worst = Errno::ENOENT;
     for path in candidates(program, &request.environment) {
-        let Ok(path) = CString::new(path) else { continue };
+        let Ok(path) = CString::new(path) else {
+            continue;
+        };
         match execve(&path, &arguments, &environment) {
             Ok(never) => match never {},
             Err(Errno::ENOENT | Errno::ENOTDIR) => {}
@@ -149,22 +181,43 @@ fn candidates(program: &str, environment: &[(String, String)]) -> Vec<String> {
     if program.contains('/') {
         return vec![program.to_owned()];
     }
-    let path = environment.iter().rev().find(|(name, _)| name == "PATH").map_or(PATH, |(_, path)| path.as_str());
-    path.split(':').map(|directory| format!("{directory}/{program}")).collect()
+    let path = environment
+        .iter()
+        .rev()
+        .find(|(name, _)| name == "PATH")
+        .map_or(PATH, |(_, path)| path.as_str());
+    path.split(':')
+        .map(|directory| format!("{directory}/{program}"))
+        .collect()
 }
 
 /// Answers that the program runs, once its descriptor for failures was closed by running it.
-fn started(reply: &OwnedFd, child: Pid, failing: &OwnedFd, terminal: Option<&OwnedFd>) -> Result<(), Failure> {
+fn started(
+    reply: &OwnedFd,
+    child: Pid,
+    failing: &OwnedFd,
+    terminal: Option<&OwnedFd>,
+) -> Result<(), Failure> {
     let mut buffer = [0; 256];
     let length = read(failing, &mut buffer).map_err(step("waiting for the program"))?;
     if let Some((errno, step)) = buffer[..length].split_first_chunk::<4>() {
         let errno = Errno::from_raw(i32::from_ne_bytes(*errno));
         // It only ended to say so.
         let _ = waitpid(child, None);
-        return Err(Failure { step: String::from_utf8_lossy(step).into_owned(), errno });
+        return Err(Failure {
+            step: String::from_utf8_lossy(step).into_owned(),
+            errno,
+        });
     }
     let fds: Vec<_> = terminal.iter().map(|terminal| terminal.as_fd()).collect();
-    send(reply, &Answer::Started { pid: child.as_raw() }, &fds).map_err(step("answering"))
+    send(
+        reply,
+        &Answer::Started {
+            pid: child.as_raw(),
+        },
+        &fds,
+    )
+    .map_err(step("answering"))
 }
 
 fn ended(reply: &OwnedFd, child: Pid) -> Result<(), Failure> {

@@ -104,7 +104,10 @@ pub enum ExecError {
 impl GuestSpec {
     pub(crate) fn write_files(&self) -> Result<(), FactoryError> {
         for file in &self.files {
-            self.disk.write(file).map_err(|source| FactoryError::File { path: file.path.clone(), source })?;
+            self.disk.write(file).map_err(|source| FactoryError::File {
+                path: file.path.clone(),
+                source,
+            })?;
         }
         Ok(())
     }
@@ -112,7 +115,12 @@ impl GuestSpec {
 
 impl Guest {
     pub(crate) fn new(factory: GuestFactory, init: i32, spec: &GuestSpec) -> Self {
-        Self { factory, init, environment: spec.environment.clone(), disk: spec.disk.clone() }
+        Self {
+            factory,
+            init,
+            environment: spec.environment.clone(),
+            disk: spec.disk.clone(),
+        }
     }
 
     /// The disk it runs on; another guest may boot from it after this one was shut down.
@@ -124,7 +132,11 @@ impl Guest {
     ///
     /// # Errors
     /// The program doesn't exist or can't be executed, or the guest is gone.
-    pub fn exec(&self, command: &GuestCommand, streams: [OwnedFd; 3]) -> Result<GuestProcess, ExecError> {
+    pub fn exec(
+        &self,
+        command: &GuestCommand,
+        streams: [OwnedFd; 3],
+    ) -> Result<GuestProcess, ExecError> {
         let fds = [streams[0].as_fd(), streams[1].as_fd(), streams[2].as_fd()];
         self.start(command, false, &fds).map(|(process, _)| process)
     }
@@ -133,7 +145,10 @@ impl Guest {
     ///
     /// # Errors
     /// As [`Guest::exec`].
-    pub fn exec_on_terminal(&self, command: &GuestCommand) -> Result<(GuestProcess, OwnedFd), ExecError> {
+    pub fn exec_on_terminal(
+        &self,
+        command: &GuestCommand,
+    ) -> Result<(GuestProcess, OwnedFd), ExecError> {
         let (process, terminal) = self.start(command, true, &[])?;
         let terminal = terminal.ok_or(FactoryError::Silent(Errno::EPROTO))?;
         Ok((process, terminal))
@@ -145,22 +160,45 @@ impl Guest {
         terminal: bool,
         fds: &[std::os::fd::BorrowedFd<'_>],
     ) -> Result<(GuestProcess, Option<OwnedFd>), ExecError> {
-        let environment = self.environment.iter().chain(&command.environment).cloned().collect();
-        let directory = if command.directory.is_empty() { "/root".to_owned() } else { command.directory.clone() };
-        let request =
-            ExecRequest { init: self.init, arguments: command.arguments.clone(), environment, directory, terminal };
+        let environment = self
+            .environment
+            .iter()
+            .chain(&command.environment)
+            .cloned()
+            .collect();
+        let directory = if command.directory.is_empty() {
+            "/root".to_owned()
+        } else {
+            command.directory.clone()
+        };
+        let request = ExecRequest {
+            init: self.init,
+            arguments: command.arguments.clone(),
+            environment,
+            directory,
+            terminal,
+        };
         let asked = self.factory.ask_on(&Request::Exec(request), fds);
         let program = || command.arguments.first().cloned().unwrap_or_default();
         match asked {
-            Ok((Answer::Started { pid }, mut fds, ending)) => {
-                Ok((GuestProcess { factory: self.factory.clone(), pid, ending }, fds.pop()))
-            }
+            Ok((Answer::Started { pid }, mut fds, ending)) => Ok((
+                GuestProcess {
+                    factory: self.factory.clone(),
+                    pid,
+                    ending,
+                },
+                fds.pop(),
+            )),
             Ok(_) => Err(FactoryError::Silent(Errno::EPROTO).into()),
-            Err(FactoryError::Failed { step, errno: Errno::ENOENT }) if step == exec::STEP => {
-                Err(ExecError::NotFound { program: program() })
-            }
+            Err(FactoryError::Failed {
+                step,
+                errno: Errno::ENOENT,
+            }) if step == exec::STEP => Err(ExecError::NotFound { program: program() }),
             Err(FactoryError::Failed { step, errno }) if step == exec::STEP => {
-                Err(ExecError::NotExecutable { program: program(), errno })
+                Err(ExecError::NotExecutable {
+                    program: program(),
+                    errno,
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -169,7 +207,14 @@ impl Guest {
     /// Ends all its processes.
     pub fn shut_down(&self) {
         // It may have ended by itself.
-        let _ = self.factory.ask(&Request::Signal { pid: self.init, group: false, signal: libc::SIGKILL }, &[]);
+        let _ = self.factory.ask(
+            &Request::Signal {
+                pid: self.init,
+                group: false,
+                signal: libc::SIGKILL,
+            },
+            &[],
+        );
     }
 }
 
@@ -186,8 +231,13 @@ impl GuestProcess {
     /// The factory is gone.
     pub fn wait(&self) -> Result<Exit, FactoryError> {
         match crate::factory::receive_answer(&self.ending)? {
-            Answer::Ended { code: Some(code), .. } => Ok(Exit::Code(code)),
-            Answer::Ended { signal: Some(signal), .. } => Ok(Exit::Signal(signal)),
+            Answer::Ended {
+                code: Some(code), ..
+            } => Ok(Exit::Code(code)),
+            Answer::Ended {
+                signal: Some(signal),
+                ..
+            } => Ok(Exit::Signal(signal)),
             _ => Err(FactoryError::Silent(Errno::EPROTO)),
         }
     }
@@ -197,7 +247,16 @@ impl GuestProcess {
     /// # Errors
     /// It has ended.
     pub fn signal(&self, signal: i32) -> Result<(), FactoryError> {
-        self.factory.ask(&Request::Signal { pid: self.pid, group: true, signal }, &[]).map(drop)
+        self.factory
+            .ask(
+                &Request::Signal {
+                    pid: self.pid,
+                    group: true,
+                    signal,
+                },
+                &[],
+            )
+            .map(drop)
     }
 }
 

@@ -18,7 +18,16 @@ const NOTHING: Option<&str> = None;
 const OWN: [&str; 6] = ["dev", "proc", "sys", "run", "tmp", "lost+found"];
 /// The OCI runtime specification's default masked paths.
 const MASKED: [&str; 10] = [
-    "acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats",
+    "acpi",
+    "asound",
+    "interrupts",
+    "kcore",
+    "keys",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "timer_list",
+    "timer_stats",
 ];
 /// Its default read-only paths.
 const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
@@ -26,7 +35,14 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Builds the view and makes it the root.
 pub(super) fn enter(disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
-    mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING).map_err(step("private mounts"))?;
+    mount(
+        NOTHING,
+        "/",
+        NOTHING,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        NOTHING,
+    )
+    .map_err(step("private mounts"))?;
     let root = disk.join("root");
     make(&root)?;
     tmpfs(&root, "mode=755")?;
@@ -36,7 +52,14 @@ pub(super) fn enter(disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
     for fresh in ["run", "tmp"] {
         let path = root.join(fresh);
         make(&path)?;
-        tmpfs(&path, if fresh == "tmp" { "mode=1777" } else { "mode=755" })?;
+        tmpfs(
+            &path,
+            if fresh == "tmp" {
+                "mode=1777"
+            } else {
+                "mode=755"
+            },
+        )?;
     }
     for path in hidden {
         hide(&root, path)?;
@@ -45,11 +68,17 @@ pub(super) fn enter(disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
 }
 
 fn io_step(name: String) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| Failure { step: name, errno: Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)) }
+    move |error| Failure {
+        step: name,
+        errno: Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)),
+    }
 }
 
 fn make(path: &Path) -> Result<(), Failure> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path);
     made.map_err(io_step(format!("making {}", path.display())))
 }
 
@@ -66,10 +95,13 @@ fn top_level(disk: &Path, root: &Path) -> Result<(), Failure> {
         if OWN.iter().any(|own| name == *own) {
             continue;
         }
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         let (source, target) = (entry.path(), root.join(&name));
         if kind.is_symlink() {
-            let to = fs::read_link(&source).map_err(io_step(format!("reading {}", source.display())))?;
+            let to =
+                fs::read_link(&source).map_err(io_step(format!("reading {}", source.display())))?;
             symlink(to, &target).map_err(io_step(format!("linking {}", target.display())))?;
         } else if kind.is_dir() {
             overlay(disk, Path::new(&name), &source, &target)?;
@@ -84,9 +116,26 @@ fn overlay(disk: &Path, name: &Path, source: &Path, target: &Path) -> Result<(),
     make(&upper)?;
     make(&work)?;
     copy_owner(source, &upper);
-    let text = |path: &Path| path.display().to_string().replace('\\', "\\\\").replace(',', "\\,").replace(':', "\\:");
-    let options = format!("lowerdir={},upperdir={},workdir={},userxattr", text(source), text(&upper), text(&work));
-    let mounted = mount(Some("overlay"), target, Some("overlay"), MsFlags::MS_NODEV, Some(options.as_str()));
+    let text = |path: &Path| {
+        path.display()
+            .to_string()
+            .replace('\\', "\\\\")
+            .replace(',', "\\,")
+            .replace(':', "\\:")
+    };
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},userxattr",
+        text(source),
+        text(&upper),
+        text(&work)
+    );
+    let mounted = mount(
+        Some("overlay"),
+        target,
+        Some("overlay"),
+        MsFlags::MS_NODEV,
+        Some(options.as_str()),
+    );
     match mounted {
         // What can't be overlaid (an unreadable directory, a file system that refuses) is empty in
         // the guest rather than open to writing.
@@ -107,7 +156,8 @@ fn processes(root: &Path) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), &proc, Some("proc"), flags, NOTHING).map_err(step("mounting the guest's /proc"))?;
+    mount(Some("proc"), &proc, Some("proc"), flags, NOTHING)
+        .map_err(step("mounting the guest's /proc"))?;
     for name in READ_ONLY {
         read_only(&proc.join(name), flags)?;
     }
@@ -133,7 +183,8 @@ fn read_only(path: &Path, flags: MsFlags) -> Result<(), Failure> {
     }
     bind(path, path)?;
     let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-    mount(NOTHING, path, NOTHING, flags, NOTHING).map_err(step(format!("making {} read-only", path.display())))
+    mount(NOTHING, path, NOTHING, flags, NOTHING)
+        .map_err(step(format!("making {} read-only", path.display())))
 }
 
 fn writable_network(proc: &Path, network: &Path, flags: MsFlags) -> Result<(), Failure> {
@@ -142,7 +193,11 @@ fn writable_network(proc: &Path, network: &Path, flags: MsFlags) -> Result<(), F
     }
     bind(network, network)?;
     let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
-    mount(NOTHING, network, NOTHING, flags, NOTHING).map_err(step(format!("{} in {}", network.display(), proc.display())))
+    mount(NOTHING, network, NOTHING, flags, NOTHING).map_err(step(format!(
+        "{} in {}",
+        network.display(),
+        proc.display()
+    )))
 }
 
 fn bind(source: &Path, target: &Path) -> Result<(), Failure> {
@@ -154,7 +209,8 @@ fn bind(source: &Path, target: &Path) -> Result<(), Failure> {
 fn mask(path: &Path) -> Result<(), Failure> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            let flags =
+                MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
             mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("mode=555"))
                 .map_err(step(format!("masking {}", path.display())))
         }
@@ -166,7 +222,9 @@ fn mask(path: &Path) -> Result<(), Failure> {
 /// Hides one of the machine's paths in the view.
 fn hide(root: &Path, path: &Path) -> Result<(), Failure> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let Ok(inside) = real.strip_prefix("/") else { return Ok(()) };
+    let Ok(inside) = real.strip_prefix("/") else {
+        return Ok(());
+    };
     mask(&root.join(inside))
 }
 
@@ -174,7 +232,8 @@ fn devices(root: &Path) -> Result<(), Failure> {
     let dev = root.join("dev");
     make(&dev)?;
     let flags = MsFlags::MS_NOSUID;
-    mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755")).map_err(step("the guest's /dev"))?;
+    mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))
+        .map_err(step("the guest's /dev"))?;
     for name in DEVICES {
         let target = dev.join(name);
         fs::write(&target, []).map_err(io_step(format!("making {}", target.display())))?;
@@ -183,12 +242,22 @@ fn devices(root: &Path) -> Result<(), Failure> {
     let pts = dev.join("pts");
     make(&pts)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some("devpts"), &pts, Some("devpts"), flags, Some("newinstance,ptmxmode=0666,mode=0620"))
-        .map_err(step("the guest's terminals"))?;
+    mount(
+        Some("devpts"),
+        &pts,
+        Some("devpts"),
+        flags,
+        Some("newinstance,ptmxmode=0666,mode=0620"),
+    )
+    .map_err(step("the guest's terminals"))?;
     let shared = dev.join("shm");
     make(&shared)?;
     tmpfs(&shared, "mode=1777")?;
-    let links = [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0")];
+    let links = [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+    ];
     let more = [("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")];
     for (name, to) in links.into_iter().chain(more) {
         symlink(to, dev.join(name)).map_err(io_step(format!("linking /dev/{name}")))?;

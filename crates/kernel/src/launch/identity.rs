@@ -70,7 +70,11 @@ fn map_subordinate(child: Pid, program: &str, table: &str, own: u32) -> Option<(
 
 /// What to do where user namespaces are refused.
 pub(super) fn cure() -> String {
-    let knob = |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|text| text.trim().to_owned());
+    let knob = |name: &str| {
+        fs::read_to_string(format!("/proc/sys/{name}"))
+            .ok()
+            .map(|text| text.trim().to_owned())
+    };
     if knob("kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
         return "Ubuntu restricts them: run `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, give skylab an AppArmor profile with `userns,`, or run it as root."
             .to_owned();

@@ -12,11 +12,25 @@ const NOTHING: Option<&str> = None;
 
 /// Cuts the mounts off from the host's, and puts a fresh `/proc` and `/run` in.
 pub(super) fn prepare() -> Result<(), LaunchError> {
-    mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING).map_err(failed("private mounts"))?;
+    mount(
+        NOTHING,
+        "/",
+        NOTHING,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        NOTHING,
+    )
+    .map_err(failed("private mounts"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NOTHING).map_err(failed("mounting /proc"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("skylab"), "/run", Some("tmpfs"), flags, Some("mode=755")).map_err(failed("mounting /run"))?;
+    mount(
+        Some("skylab"),
+        "/run",
+        Some("tmpfs"),
+        flags,
+        Some("mode=755"),
+    )
+    .map_err(failed("mounting /run"))?;
     fs::create_dir(RUNTIME).map_err(|_| LaunchError::Failed {
         step: format!("making {RUNTIME}"),
         errno: nix::errno::Errno::last(),

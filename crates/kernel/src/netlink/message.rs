@@ -105,13 +105,17 @@ pub(crate) fn received(mut datagram: &[u8]) -> Vec<Received<'_>> {
     let mut messages = Vec::new();
     while let Some(header) = datagram.get(..HEADER) {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        let Some(payload) = datagram.get(HEADER..length) else { break };
+        let Some(payload) = datagram.get(HEADER..length) else {
+            break;
+        };
         messages.push(Received {
             kind: u16::from_ne_bytes([header[4], header[5]]),
             sequence: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
             payload,
         });
-        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+        datagram = datagram
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
     }
     messages
 }
@@ -122,9 +126,13 @@ pub(crate) fn attributes(mut payload: &[u8]) -> Vec<(u16, &[u8])> {
     while let Some(header) = payload.get(..4) {
         let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));
         let kind = u16::from_ne_bytes([header[2], header[3]]) & libc::NLA_TYPE_MASK as u16;
-        let Some(value) = payload.get(4..length) else { break };
+        let Some(value) = payload.get(4..length) else {
+            break;
+        };
         attributes.push((kind, value));
-        payload = payload.get(length.next_multiple_of(4)..).unwrap_or_default();
+        payload = payload
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
     }
     attributes
 }
@@ -145,7 +153,10 @@ mod tests {
         assert_eq!((got[0].kind, got[0].sequence), (16, 5));
         let outer = attributes(&got[0].payload[4..]);
         assert_eq!(outer[0], (1, &b"abc\0"[..]));
-        assert_eq!(attributes(outer[1].1), vec![(3, &[0, 0, 0, 7][..]), (4, &[9][..])]);
+        assert_eq!(
+            attributes(outer[1].1),
+            vec![(3, &[0, 0, 0, 7][..]), (4, &[9][..])]
+        );
     }
 
     #[test]

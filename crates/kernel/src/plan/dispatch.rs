@@ -8,6 +8,7 @@ use crate::netlink::nftables::{
 };
 use crate::netlink::route::route::Action;
 use fabric::Mac;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 /// Index of the loopback link, in every namespace.
@@ -52,9 +53,30 @@ pub(super) fn across(link: u32) -> Action {
     }
 }
 
+/// The longest that a link's alternative name may be (ALTIFNAMSIZ).
+pub(super) const LONGEST_LINK_NAME: usize = 127;
+/// The longest part of a chain's or set's name, which may have 255 bytes, that is an id.
+pub(super) const LONGEST_ID: usize = 200;
+
 /// A name.
 pub(super) fn name(text: &str) -> Name {
     Name::from(text)
+}
+
+/// An id as part of a name of at most so many bytes: itself where it is short enough, else its
+/// beginning and what tells it from others that begin so (Azure's ids are paths).
+pub(super) fn label(id: &str, most: usize) -> String {
+    if id.len() <= most {
+        return id.to_owned();
+    }
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    let tail = format!("~{:016x}", hasher.finish());
+    let mut end = most.saturating_sub(tail.len());
+    while !id.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{tail}", id.get(..end).unwrap_or_default())
 }
 
 /// A filter chain on a hook.
@@ -202,4 +224,17 @@ pub(super) fn input_link(to: Register) -> Expression {
 /// Loads the link a packet leaves by.
 pub(super) fn output_link(to: Register) -> Expression {
     Expression::Meta(MetaKey::OutputLink, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn long_ids_stay_apart_and_fit() {
+        let path = |end: &str| format!("/subscriptions/{}/{end}", "é".repeat(200));
+        let (a, b) = (label(&path("a"), 127), label(&path("b"), 127));
+        assert!(a.len() <= 127 && b.len() <= 127 && a != b);
+        assert_eq!(label("sg-1", 127), "sg-1");
+    }
 }

@@ -8,9 +8,7 @@ use super::dispatch::*;
 use super::layer;
 use super::object::Place;
 use super::unit::{View, Way};
-use crate::classify::{
-    Addresses, Field, Group, Outcome, Program, Sets, Table, is_any, is_every,
-};
+use crate::classify::{Addresses, Field, Group, Outcome, Program, Sets, Table, is_any, is_every};
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::set::Keys;
 use crate::netlink::nftables::{
@@ -26,12 +24,16 @@ const FIELD: Register = Register(8);
 
 /// The chain of a list.
 pub(super) fn chain(id: &FilterId, way: Way) -> Name {
-    name(&format!("{id}.{}", way.word()))
+    name(&format!(
+        "filter.{}.{}",
+        label(id.as_str(), LONGEST_ID),
+        way.word()
+    ))
 }
 
 /// The chain of a list's open rules.
 pub(super) fn open_rules(id: &FilterId, way: Way) -> Name {
-    name(&format!("{id}.{}.open", way.word()))
+    name(&format!("{}.open", chain(id, way)))
 }
 
 /// Whether a filter leaves open flows untracked, and so tells its open rules apart.
@@ -180,7 +182,10 @@ fn emit_groups(
                         .map(|outcome| Data::Verdict(verdict(*outcome)))
                 };
                 let sets = emit_table(view, place, &base, *field, table, DataKind::Verdict, &data);
-                rules.extend(sets.iter().map(|set| vec![load(*field), decide(set, FIELD)]));
+                rules.extend(
+                    sets.iter()
+                        .map(|set| vec![load(*field), decide(set, FIELD)]),
+                );
             }
             tables => rules.extend(emit_product(view, place, &base, group, tables, &verdict)),
         }
@@ -219,7 +224,14 @@ fn emit_product(
                 sets.iter().map(move |set| {
                     let mut rule = begun.clone();
                     let set = set.clone();
-                    rule.extend([load(*field), Expression::Lookup { set, key: FIELD, to }]);
+                    rule.extend([
+                        load(*field),
+                        Expression::Lookup {
+                            set,
+                            key: FIELD,
+                            to,
+                        },
+                    ]);
                     rule
                 })
             })
@@ -267,7 +279,10 @@ fn emit_addresses(
     kind: DataKind,
     data: &dyn Fn(u32) -> Option<Data>,
 ) -> Vec<Name> {
-    let (single, ranges) = (name(&format!("{base}.single")), name(&format!("{base}.ranges")));
+    let (single, ranges) = (
+        name(&format!("{base}.single")),
+        name(&format!("{base}.ranges")),
+    );
     let mut used = Vec::new();
     // The tier of single addresses stays even when it is empty: members come and go.
     view.want_set(place, &single, shape(4, kind, false));

@@ -15,7 +15,6 @@ use super::route_table;
 use super::unit::View;
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::{Compare, Data, DataKind, Expression, Hook, MetaKey, Rule};
-use crate::netlink::route::route::Action;
 use crate::netlink::route::rule::Selector;
 use fabric::{GatewayId, GatewayKind, InternetGateway, NetworkId};
 use ipnet::Ipv4Net;
@@ -41,8 +40,7 @@ const ICMP_HEADER: u32 = 8;
 pub(super) fn plan(view: &mut View<'_>, id: &GatewayId) -> Option<()> {
     let gateway = view.gateway(id)?;
     let GatewayKind::Internet(internet) = &gateway.kind;
-    view.network(&internet.inside)?;
-    view.network(&internet.outside)?;
+    joins(view, internet)?;
     let place = &Place::Gateway(id.clone());
     router(view, place);
     let inside = side(view, id, internet, Side::Inside, &internet.inside);
@@ -76,6 +74,13 @@ pub(super) fn plan(view: &mut View<'_>, id: &GatewayId) -> Option<()> {
     Some(())
 }
 
+/// Whether a gateway joins two networks that are there.
+pub(super) fn joins(view: &mut View<'_>, gateway: &InternetGateway) -> Option<()> {
+    view.network(&gateway.inside)?;
+    view.network(&gateway.outside)?;
+    (gateway.inside != gateway.outside).then_some(())
+}
+
 /// One of the gateway's two links, and what the network there knows of it.
 fn side(
     view: &mut View<'_>,
@@ -100,7 +105,7 @@ fn side(
         far_name: far_name.to_owned(),
         far_mac: ROUTER_MAC,
         mtu: gateway.mtu,
-        id: id.to_string(),
+        id: label(id.as_str(), LONGEST_LINK_NAME),
     };
     view.want(near_place, Thing::Link(near), Object::Link(link));
     for (place, link) in [(near_place, near), (place, far)] {
@@ -157,7 +162,13 @@ fn translations(view: &mut View<'_>, id: &GatewayId, gateway: &InternetGateway) 
             Data::Value(outer.clone()),
         );
         view.want_element(place, &name(PRIVATE), one(outer), Data::Value(inner));
-        view.want_route(outside, LOCAL_TABLE, Ipv4Net::from(*public), 0, across(link));
+        view.want_route(
+            outside,
+            LOCAL_TABLE,
+            Ipv4Net::from(*public),
+            0,
+            across(link),
+        );
     }
 }
 
@@ -192,12 +203,7 @@ fn chains(view: &mut View<'_>, place: &Place, inside: u32, outside: u32) {
     ];
     let after = vec![
         [&to_outside[..], &quoted(PUBLIC, DESTINATION)].concat(),
-        [
-            &to_outside[..],
-            &translate(PUBLIC, SOURCE),
-            &[accept()][..],
-        ]
-        .concat(),
+        [&to_outside[..], &translate(PUBLIC, SOURCE), &[accept()][..]].concat(),
         [
             &[output_link(R0)][..],
             &[

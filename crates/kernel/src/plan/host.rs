@@ -5,9 +5,7 @@ use super::number::{End, Numbered};
 use super::object::{Chain, Object, Place, Thing};
 use super::port::{number, router_address};
 use super::unit::View;
-use crate::netlink::nftables::{
-    Base, Compare, CtKey, Expression, Hook, MetaKey, Name, Rule,
-};
+use crate::netlink::nftables::{Base, Compare, CtKey, Expression, Hook, MetaKey, Name, Rule};
 use crate::netlink::route::route::Action;
 use crate::netlink::route::rule::Selector;
 use fabric::{Host, HostId, HostRoute, SourceTranslation};

@@ -218,11 +218,13 @@ fn state(view: &mut View<'_>, place: &Place, link: u32, stage: &Stage) {
         missing(TRACKED, R0),
         accept(),
     ]);
-    let mut remember = vec![stage.link.clone(), found(&filtered, R0)];
-    remember.extend(goes(R0, false));
-    remember.push(Expression::Ct(CtKey::Mark, R1));
+    // Cheapest first: most packets belong to a flow that is remembered already.
+    let mut remember = vec![Expression::Ct(CtKey::Mark, R1)];
     remember.extend(bit_is(R1, stage.bit, false));
+    remember.extend(goes(R0, false));
     remember.extend([
+        stage.link.clone(),
+        found(&filtered, R0),
         Expression::Ct(CtKey::Mark, R1),
         set_bit(R1, stage.bit),
         Expression::SetCtMark(R1),

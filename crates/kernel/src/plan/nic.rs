@@ -14,7 +14,6 @@ use super::port::{connect, number};
 use super::unit::View;
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::{Data, DataKind, Expression, Hook};
-use crate::netlink::route::route::Action;
 use crate::netlink::route::rule::Selector;
 use fabric::{Network, Port};
 
@@ -25,7 +24,14 @@ pub(super) fn plan(view: &mut View<'_>, port: &Port, network: &Network) -> Optio
     let place = &Place::Nic(port.id.clone());
     router(view, place);
     let in_network = Place::Network(port.network.clone());
-    connect(view, port, network, End::Network, &in_network, End::NicToNetwork)?;
+    connect(
+        view,
+        port,
+        network,
+        End::Network,
+        &in_network,
+        End::NicToNetwork,
+    )?;
     connect(view, port, network, End::NicToHost, place, End::Far)?;
     let host_link = number(view, port, End::NicToHost)?;
     let network_link = number(view, port, End::NicToNetwork)?;
@@ -66,11 +72,7 @@ const CHECKSUM: u32 = 10;
 /// The network's services count hops from the port's link (IMDSv2's hop limit): what they send gets
 /// back the hop that the nic takes.
 fn preserve_hops(view: &mut View<'_>, place: &Place) {
-    view.want_set(
-        place,
-        &name(ONE_MORE),
-        shape(1, DataKind::Value(1), false),
-    );
+    view.want_set(place, &name(ONE_MORE), shape(1, DataKind::Value(1), false));
     for hops in 1..=64u8 {
         view.want_element(
             place,

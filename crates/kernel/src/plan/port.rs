@@ -37,7 +37,8 @@ impl PortLink {
 }
 
 /// The address that a port's host sees as its router: the segment's gateway, unless there is none
-/// or it is the port's own.
+/// or it is the port's own. (Clouds reserve gateways' addresses, but a place on the internet may have
+/// any; that another port of the same host has it is ruled out.)
 pub(super) fn router_address(segment: &Segment, port: &Port) -> Ipv4Addr {
     segment
         .gateway_address()
@@ -100,7 +101,7 @@ pub(super) fn connect(
         far_name,
         far_mac,
         mtu: network.mtu,
-        id: port.id.to_string(),
+        id: label(port.id.as_str(), LONGEST_LINK_NAME),
     };
     view.want(near_place, Thing::Link(near_index), Object::Link(link));
     Some(())

@@ -1,6 +1,7 @@
 //! A route table: a table of the kernel, selected by a mark.
 
 use super::dispatch::*;
+use super::gateway::joins;
 use super::network::everywhere;
 use super::number::{End, Numbered, PortLink, Side};
 use super::object::{Object, Place, Thing};
@@ -66,8 +67,7 @@ fn towards_port(view: &mut View<'_>, network: &NetworkId, id: &PortId) -> Action
 fn towards_gateway(view: &mut View<'_>, network: &NetworkId, id: &GatewayId) -> Action {
     let side = view.gateway(id).and_then(|gateway| {
         let GatewayKind::Internet(internet) = &gateway.kind;
-        view.network(&internet.inside)?;
-        view.network(&internet.outside)?;
+        joins(view, internet)?;
         if internet.inside == *network {
             Some(Side::Inside)
         } else {

@@ -5,10 +5,10 @@
 //! ports of one segment. Its chains never mention connection tracking: it is stateless.
 
 use super::dispatch::*;
-use super::{filter, route_table};
 use super::number::Numbered;
 use super::object::Place;
 use super::unit::{View, Way};
+use super::{filter, route_table};
 use crate::netlink::nftables::{Data, DataKind, Expression, Hook, Rule};
 use fabric::SegmentId;
 
@@ -70,11 +70,7 @@ fn boundary_rules(way: Way) -> Vec<Rule> {
             found(INSIDE, R1),
             accept(),
         ],
-        vec![
-            here,
-            find(SEGMENTS, R0, R1),
-            decide(boundary_name(way), R1),
-        ],
+        vec![here, find(SEGMENTS, R0, R1), decide(boundary_name(way), R1)],
         vec![accept()],
     ]
 }

@@ -3,8 +3,8 @@
 //! Planning a unit is a pure function of what it reads in the fabric, and what it reads is written
 //! down. When an entity changes, the units that read it are planned again, and only they.
 
-use super::object::{Key, Object, Place, Thing};
 use super::number::{Numbered, Numbers};
+use super::object::{Key, Object, Place, Thing};
 use super::{filter, gateway, host, network, port, route_table, segment};
 use crate::netlink::nftables::set::Keys;
 use crate::netlink::nftables::{Base, Data, Name, Rule, SetShape};

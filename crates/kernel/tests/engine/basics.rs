@@ -11,6 +11,7 @@ crate::trials![
     a_delegated_prefix_is_the_ports_own,
     same_addresses_in_two_networks,
     secondary_addresses_come_and_go,
+    programs_use_the_primary_address,
     services_meet_no_filter,
     no_route_means_dropped,
 ];
@@ -161,6 +162,22 @@ fn secondary_addresses_come_and_go() {
     assert!(world.tcp("a", "10.0.1.50", "b", 80).is_none());
 }
 
+/// AWS-ENI: what doesn't choose a source has the primary address, whatever the order of numbers; a
+/// new primary leaves the others alone.
+fn programs_use_the_primary_address() {
+    let mut world = pair();
+    world.set("sg", &["10.0.1.0/24"]);
+    world.edit_port("a-0", |port| port.addresses.push(ip("10.0.1.5")));
+    world.apply();
+    assert_eq!(world.tcp("a", "10.0.1.11", "b", 80), Some(ip("10.0.1.10")));
+    world.edit_port("a-0", |port| {
+        port.addresses = vec![ip("10.0.1.7"), ip("10.0.1.5")];
+    });
+    world.apply();
+    assert_eq!(world.tcp("a", "10.0.1.11", "b", 80), Some(ip("10.0.1.7")));
+    assert!(world.tcp("b", "10.0.1.5", "a", 80).is_some());
+}
+
 /// AWS-EC2: the network's own addresses answer whatever filters and routes say, for unguarded ports
 /// too, even where the answer may live for one hop only.
 fn services_meet_no_filter() {
@@ -192,7 +209,10 @@ fn no_route_means_dropped() {
     world.table("rtb-1", "vpc-1", &[("10.0.7.0/24", Target::Local)]);
     world.apply();
     assert!(world.tcp("a", "10.0.1.11", "b", 80).is_none());
-    world.fabric.route_tables.remove(&RouteTableId::from("rtb-1"));
+    world
+        .fabric
+        .route_tables
+        .remove(&RouteTableId::from("rtb-1"));
     world.apply();
     assert!(world.tcp("a", "10.0.1.11", "b", 80).is_none());
     world.table("rtb-1", "vpc-1", &[("10.0.0.0/16", Target::Local)]);

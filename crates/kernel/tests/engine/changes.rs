@@ -1,8 +1,11 @@
 //! What changes while it runs.
 
 use crate::basics::pair;
+use crate::random::{edited, steps};
 use crate::world::*;
 use fabric::*;
+use proptest::prop_assert;
+use proptest::test_runner::{Config, TestRunner};
 use std::sync::Arc;
 
 crate::trials![
@@ -13,6 +16,7 @@ crate::trials![
     a_failed_apply_is_repaired,
     applying_the_same_again_does_nothing,
     a_guest_that_breaks_its_own_stack_hurts_nobody,
+    the_kernel_takes_every_change,
 ];
 
 /// AWS-EC2: a stopped host's namespace is gone; started again it is reached as before.
@@ -137,4 +141,25 @@ fn a_guest_that_breaks_its_own_stack_hurts_nobody() {
     world.set("sg", &["10.0.1.0/24"]);
     world.apply();
     assert!(world.tcp("a", "10.0.1.12", "c", 80).is_some());
+}
+
+/// Whatever changes into whatever: the kernel refuses nothing.
+fn the_kernel_takes_every_change() {
+    let config = Config {
+        cases: 40,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&steps(), |steps| {
+        let mut world = World::new();
+        for step in steps {
+            for edit in step {
+                edited(&mut world.fabric, edit);
+            }
+            let applied = world.engine.apply(&world.fabric);
+            prop_assert!(applied.is_ok(), "{applied:?}");
+        }
+        Ok(())
+    });
+    outcome.expect("accepted");
 }

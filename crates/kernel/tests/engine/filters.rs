@@ -46,7 +46,10 @@ fn all(ingress: bool) -> FilterRule {
 /// AWS-NACL: answers need rules of their own; the first match decides.
 fn boundaries_are_stateless() {
     let mut world = two_segments();
-    world.filter(acl(vec![allow("100", AddressMatch::Any, tcp(80), true)], vec![]));
+    world.filter(acl(
+        vec![allow("100", AddressMatch::Any, tcp(80), true)],
+        vec![],
+    ));
     world.boundary("subnet-2", Some("acl"));
     world.apply();
     assert!(world.tcp("a", "10.0.2.10", "c", 80).is_none());
@@ -184,7 +187,10 @@ fn azure_shaped_layers_both_decide() {
     world.host("c", "subnet-1", "10.0.1.12", &[]);
     world.apply();
     assert!(world.tcp("a", "10.0.1.11", "b", 80).is_some());
-    assert!(world.tcp("a", "10.0.1.11", "b", 22).is_none(), "the subnet's");
+    assert!(
+        world.tcp("a", "10.0.1.11", "b", 22).is_none(),
+        "the subnet's"
+    );
     assert!(world.tcp("c", "10.0.1.11", "b", 22).is_some());
     assert!(world.tcp("c", "10.0.1.11", "b", 23).is_none(), "the nic's");
     assert!(world.tcp("b", "10.0.1.12", "c", 23).is_some());
@@ -277,7 +283,10 @@ fn every_kind_of_rule_is_obeyed() {
         allow(
             "2",
             from("10.0.0.0/16"),
-            ranges(vec![], vec![NumberRange::new(100, 102), NumberRange::one(105)]),
+            ranges(
+                vec![],
+                vec![NumberRange::new(100, 102), NumberRange::one(105)],
+            ),
             true,
         ),
         both(allow("3", from("10.0.1.0/28"), udp(200), true)),
@@ -298,7 +307,11 @@ fn every_kind_of_rule_is_obeyed() {
         (5000, 200, true),
         (5000, 201, false),
     ] {
-        assert_eq!(reaches(&world, source, destination), passes, "{source} {destination}");
+        assert_eq!(
+            reaches(&world, source, destination),
+            passes,
+            "{source} {destination}"
+        );
     }
     world.filter(group("sg", rules[1..].to_vec(), all_out()));
     world.apply();
@@ -306,7 +319,12 @@ fn every_kind_of_rule_is_obeyed() {
     assert!(reaches(&world, 4001, 101));
     world.filter(group(
         "sg",
-        vec![allow("5", AddressMatch::Any, ProtocolMatch::Whole(Protocol::UDP), true)],
+        vec![allow(
+            "5",
+            AddressMatch::Any,
+            ProtocolMatch::Whole(Protocol::UDP),
+            true,
+        )],
         all_out(),
     ));
     world.apply();

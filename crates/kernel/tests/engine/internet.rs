@@ -59,7 +59,9 @@ fn a_gateway_translates_both_ways() {
 fn a_public_address_of_ones_own_network_hairpins() {
     let mut world = public();
     world.edit_gateway("igw", |gateway| {
-        gateway.translations.insert(ip("10.0.1.11"), ip("198.51.100.2"));
+        gateway
+            .translations
+            .insert(ip("10.0.1.11"), ip("198.51.100.2"));
     });
     world.apply();
     assert_eq!(
@@ -118,7 +120,9 @@ fn a_moved_address_moves_live_traffic() {
     assert!(datagram(&client, ("198.51.100.1", 8000), &web).is_some());
     world.edit_gateway("igw", |gateway| {
         gateway.translations.clear();
-        gateway.translations.insert(ip("10.0.1.11"), ip("198.51.100.1"));
+        gateway
+            .translations
+            .insert(ip("10.0.1.11"), ip("198.51.100.1"));
     });
     world.apply();
     assert!(datagram(&client, ("198.51.100.1", 8000), &hidden).is_some());
@@ -177,7 +181,9 @@ fn with_nat(managed: bool) -> World {
         });
     });
     world.edit_gateway("igw", |gateway| {
-        gateway.translations.insert(ip("10.0.1.20"), ip("198.51.100.20"));
+        gateway
+            .translations
+            .insert(ip("10.0.1.20"), ip("198.51.100.20"));
     });
     world
 }

@@ -2,11 +2,17 @@
 //!
 //! Everything happens in namespaces that the lab's launcher makes.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a test ends at the first thing that isn't as it must be"
+)]
+
 mod basics;
 mod changes;
 mod filters;
 mod internet;
 mod middle;
+mod random;
 mod scale;
 mod world;
 

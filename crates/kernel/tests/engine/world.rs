@@ -35,7 +35,12 @@ pub(crate) fn ip(text: &str) -> Ipv4Addr {
 }
 
 /// Any-allow rules in one direction: who may be at the other end, which protocol and ports.
-pub(crate) fn allow(id: &str, peer: AddressMatch, protocol: ProtocolMatch, ingress: bool) -> FilterRule {
+pub(crate) fn allow(
+    id: &str,
+    peer: AddressMatch,
+    protocol: ProtocolMatch,
+    ingress: bool,
+) -> FilterRule {
     let (source, destination) = if ingress {
         (peer, AddressMatch::Any)
     } else {
@@ -95,7 +100,12 @@ pub(crate) fn group(id: &str, ingress: Vec<FilterRule>, egress: Vec<FilterRule>)
 
 /// Everything goes out.
 pub(crate) fn all_out() -> Vec<FilterRule> {
-    vec![allow("all-out", AddressMatch::Any, ProtocolMatch::Any, false)]
+    vec![allow(
+        "all-out",
+        AddressMatch::Any,
+        ProtocolMatch::Any,
+        false,
+    )]
 }
 
 impl World {

@@ -43,9 +43,6 @@ impl Health {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<String, String>) -> T) -> T {
-        act(&mut self
-            .troubles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

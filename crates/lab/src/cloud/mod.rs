@@ -9,6 +9,7 @@ mod health;
 mod owner;
 
 pub use health::{Health, Trouble};
+pub(crate) use owner::unix_time;
 
 use crate::internet::PlaceError;
 use crate::store::{Store, StoreError};
@@ -214,7 +215,10 @@ impl Cloud {
 ///
 /// # Errors
 /// The store can't be read or written, or a record is not of this version.
-pub fn restore(store: &Store, new: impl FnOnce() -> io::Result<State>) -> Result<State, RestoreError> {
+pub fn restore(
+    store: &Store,
+    new: impl FnOnce() -> io::Result<State>,
+) -> Result<State, RestoreError> {
     let records = store.load()?;
     if records.is_empty() {
         let state = new()?;
@@ -244,7 +248,7 @@ pub enum RestoreError {
     Store(#[from] StoreError),
     /// A record can't be read back.
     #[error("{0}; use the Skylab that wrote it, or `skylab reset`")]
-    Record(#[from] aws::model::LoadError),
+    Record(#[from] aws::model::state::LoadError),
     /// A new account could not be made.
     #[error("a new account could not be made: {0}")]
     New(#[from] io::Error),

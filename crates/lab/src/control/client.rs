@@ -22,7 +22,9 @@ pub enum ControlError {
     #[error("{}", .0.message)]
     Refused(Refusal),
     /// The lab said something else; another version of it runs.
-    #[error("the running lab is of another version; restart it with: skylab down && skylab up --detach")]
+    #[error(
+        "the running lab is of another version; restart it with: skylab down && skylab up --detach"
+    )]
     Version,
 }
 

@@ -3,6 +3,7 @@
 //! A unix socket in the state directory, for its user only. A message is its length (four bytes,
 //! network order) and JSON; descriptors travel beside the length.
 
+mod capture;
 mod client;
 mod frame;
 mod protocol;

@@ -16,7 +16,7 @@ pub enum Request {
     Exec(Exec),
     /// A signal for the program that this connection runs.
     Signal(i32),
-    /// Write a place's packets to the descriptor that travels along.
+    /// Write a place's packets to the descriptor that travels along, until a signal comes.
     Capture(Capture),
     /// End the lab.
     Down,
@@ -55,8 +55,8 @@ pub enum Reply {
     Started,
     /// The program ended.
     Ended(Ended),
-    /// Packets are being written.
-    Capturing,
+    /// The capture ended, with so many packets.
+    Captured(u64),
     /// The lab is ending.
     Ending,
     /// It can't be.

@@ -1,7 +1,7 @@
 //! The lab's side of the control socket.
 
 use super::protocol::{Counts, Ports, Refusal, RefusalKind, Reply, Request, Status};
-use super::{frame, reachable, session};
+use super::{capture, frame, reachable, session};
 use crate::cloud::Cloud;
 use crate::explain;
 use crate::guests::Guests;
@@ -127,7 +127,7 @@ fn answer(
         Request::Exec(exec) => return session::run(service, stream, exec, descriptors),
         // A signal without a program: it has just ended.
         Request::Signal(_) => return Ok(()),
-        Request::Capture(capture) => return session::capture(service, stream, &capture, descriptors),
+        Request::Capture(asked) => return capture::run(service, stream, &asked, descriptors),
         Request::Down => {
             frame::send(stream, &Reply::Ending, &[])?;
             service.end.notify_one();
@@ -175,7 +175,12 @@ fn status(service: &Service) -> Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         state: service.state.path().to_owned(),
         started: service.started,
-        packets: if service.cloud.packets() { "kernel" } else { "none" }.to_owned(),
+        packets: if service.cloud.packets() {
+            "kernel"
+        } else {
+            "none"
+        }
+        .to_owned(),
         ports: service.ports,
         counts: Counts {
             vpcs: state.vpcs.len(),

@@ -1,7 +1,7 @@
 //! A program that a command runs at a place, as long as it runs.
 
 use super::frame;
-use super::protocol::{Capture, Ended, Exec, RefusalKind, Reply, Request};
+use super::protocol::{Ended, Exec, RefusalKind, Reply, Request};
 use super::server::{Service, refuse};
 use kernel::guest::{ExecError, Exit, Guest, GuestCommand, GuestProcess};
 use std::io;

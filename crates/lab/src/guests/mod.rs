@@ -134,7 +134,11 @@ impl Guests {
         let machines: Vec<_> = lock(&self.inner.machines).values().cloned().collect();
         machines
             .iter()
-            .filter(|machine| machine.try_lock().is_ok_and(|machine| machine.guest.is_some()))
+            .filter(|machine| {
+                machine
+                    .try_lock()
+                    .is_ok_and(|machine| machine.guest.is_some())
+            })
             .count()
     }
 
@@ -154,7 +158,9 @@ impl Guests {
                 running(instance)?;
                 self.bring_up(&mut machine, &snapshot, instance)
             }
-            None if host.as_str().starts_with("internet:") => self.bring_up_site(&mut machine, host),
+            None if host.as_str().starts_with("internet:") => {
+                self.bring_up_site(&mut machine, host)
+            }
             None => Err(GuestError::Managed(host.clone())),
         }
     }

@@ -78,9 +78,7 @@ fn start(
         OwnedFd::from(from_script.try_clone()?),
         OwnedFd::from(from_script),
     ];
-    let process = guest
-        .exec(&command, streams)
-        .map_err(io::Error::other)?;
+    let process = guest.exec(&command, streams).map_err(io::Error::other)?;
     let data = data.to_vec();
     thread::Builder::new().spawn(move || {
         // A script that doesn't read all of itself is cut, as any pipe would cut it.
@@ -108,7 +106,10 @@ mod tests {
     #[test]
     fn scripts_are_told_from_the_rest() {
         assert_eq!(form(b"#!/bin/sh\nexit"), Form::Script);
-        assert_eq!(form(b"#cloud-config\nruncmd: []"), Form::Other("cloud-config"));
+        assert_eq!(
+            form(b"#cloud-config\nruncmd: []"),
+            Form::Other("cloud-config")
+        );
         assert_eq!(form(&[0x1f, 0x8b, 8]), Form::Other("gzip"));
         assert!(matches!(form(b"hello"), Form::Other(_)));
     }

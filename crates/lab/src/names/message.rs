@@ -42,10 +42,9 @@ pub(super) fn answer(
     fill(&mut reply, &asked, resolve);
     let limit = match carrier {
         Carrier::Tcp => u16::MAX,
-        Carrier::Udp => asked
-            .edns
-            .as_ref()
-            .map_or(PLAIN_PAYLOAD, |edns| edns.max_payload().clamp(PLAIN_PAYLOAD, PAYLOAD)),
+        Carrier::Udp => asked.edns.as_ref().map_or(PLAIN_PAYLOAD, |edns| {
+            edns.max_payload().clamp(PLAIN_PAYLOAD, PAYLOAD)
+        }),
     };
     let bytes = reply.to_vec().ok()?;
     if bytes.len() <= usize::from(limit) {
@@ -154,7 +153,11 @@ mod tests {
             .map(|n| Data::Address(Ipv4Addr::from(0x0a00_0000 + n)))
             .collect();
         let records = Answer::Records { ttl: 1, data };
-        assert!(reply(&request, Carrier::Udp, records.clone()).metadata.truncation);
+        assert!(
+            reply(&request, Carrier::Udp, records.clone())
+                .metadata
+                .truncation
+        );
         assert_eq!(reply(&request, Carrier::Tcp, records).answers.len(), 100);
     }
 

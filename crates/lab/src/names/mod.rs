@@ -8,4 +8,7 @@ mod server;
 mod zone;
 
 pub use server::{serve_tcp, serve_udp};
-pub use zone::{Answer, Asker, Data, Question, resolve, resolve_public};
+pub(crate) use zone::is_service;
+pub use zone::{
+    Answer, Asker, Data, Question, private_domain, private_name, resolve, resolve_public,
+};

@@ -84,7 +84,9 @@ pub fn resolve_public(state: &State, question: &Question) -> Answer {
         Question::Pointer(name) => {
             let holder = reversed(name).and_then(|public| holder(state, public));
             found(
-                holder.and_then(|holder| holder.public_name(state)).map(Data::Pointer),
+                holder
+                    .and_then(|holder| holder.public_name(state))
+                    .map(Data::Pointer),
             )
         }
         Question::Other(name) => exists(public_address(state, name).is_some()),
@@ -152,7 +154,10 @@ pub(crate) fn is_service(name: &str) -> bool {
         return false;
     };
     let (service, region) = rest.split_once('.').unwrap_or((rest, ""));
-    let regional = !region.contains('.') && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let regional = !region.contains('.')
+        && region
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
     SERVICES.contains(&service) && regional
 }
 
@@ -274,10 +279,19 @@ mod tests {
     fn names_are_read_as_they_are_written() {
         let address = Ipv4Addr::new(10, 0, 0, 4);
         for region in ["us-east-1", "eu-west-1"] {
-            assert_eq!(parse_private(&private_name(region, address)), Some((region, address)));
-            assert_eq!(parse_public(&public_name(region, address)), Some((region, address)));
+            assert_eq!(
+                parse_private(&private_name(region, address)),
+                Some((region, address))
+            );
+            assert_eq!(
+                parse_public(&public_name(region, address)),
+                Some((region, address))
+            );
         }
-        assert_eq!(private_name("us-east-1", address), "ip-10-0-0-4.ec2.internal");
+        assert_eq!(
+            private_name("us-east-1", address),
+            "ip-10-0-0-4.ec2.internal"
+        );
         assert_eq!(reversed("4.0.0.10.in-addr.arpa"), Some(address));
         assert_eq!(parse_private("ip-10-0-0.us-west-2.compute.internal"), None);
     }
@@ -287,7 +301,11 @@ mod tests {
         for name in ["ec2.us-west-2.amazonaws.com", "sts.amazonaws.com"] {
             assert!(is_service(name), "{name}");
         }
-        for name in ["s3.amazonaws.com", "ec2.a.b.amazonaws.com", "ec2.example.com"] {
+        for name in [
+            "s3.amazonaws.com",
+            "ec2.a.b.amazonaws.com",
+            "ec2.example.com",
+        ] {
             assert!(!is_service(name), "{name}");
         }
     }

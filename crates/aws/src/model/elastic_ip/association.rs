@@ -25,12 +25,14 @@ pub enum Target {
 /// the interface does not have, `AuthFailure` when either end is a service's.
 pub fn associate(
     state: &mut State,
+    context: &Context,
     id: &AllocationId,
     target: &Target,
     private_ip: Option<Ipv4Addr>,
     allow_reassociation: bool,
 ) -> Result<AssociationId, Refusal> {
-    let interface = interface_of(state, target)?;
+    find(state, context, id.as_str())?;
+    let interface = interface_of(state, context, target)?;
     interface.changeable()?;
     associate_unchecked(
         state,
@@ -97,24 +99,27 @@ pub fn associate_unchecked(
     Ok(association_id)
 }
 
-fn interface_of<'s>(state: &'s State, target: &Target) -> Result<&'s NetworkInterface, Refusal> {
+fn interface_of<'s>(
+    state: &'s State,
+    context: &Context,
+    target: &Target,
+) -> Result<&'s NetworkInterface, Refusal> {
     match target {
-        Target::Interface(id) => state
-            .network_interfaces
-            .get(id)
-            .map(Arc::as_ref)
-            .ok_or_else(|| network_interface::unknown(id.as_str())),
-        Target::Instance(id) => only_interface(state, id),
+        Target::Interface(id) => network_interface::find(state, context, id.as_str()),
+        Target::Instance(id) => only_interface(state, context, id),
     }
 }
 
-fn only_interface<'s>(state: &'s State, id: &InstanceId) -> Result<&'s NetworkInterface, Refusal> {
-    let instance = state.instances.get(id).ok_or_else(|| {
-        Refusal::new(
-            "InvalidInstanceID.NotFound",
-            format!("The instance ID '{id}' does not exist"),
-        )
-    })?;
+fn only_interface<'s>(
+    state: &'s State,
+    context: &Context,
+    id: &InstanceId,
+) -> Result<&'s NetworkInterface, Refusal> {
+    let instance = state
+        .instances
+        .get(id)
+        .filter(|instance| instance.region == context.region)
+        .ok_or_else(|| network_interface::unknown_instance(id))?;
     let state_name = match instance.state {
         InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => None,
         InstanceState::Pending => Some("pending"),

@@ -14,15 +14,12 @@ pub use automatic::{assign_automatic, release_automatic};
 pub use pool::{is_in_pool, taken};
 
 use super::network_interface::{PrivateAddress, PublicAddress};
+use super::quota::{self, Quota};
 use super::*;
 use serde::{Deserialize, Serialize};
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-
-/// How many Elastic IPs an account has in a region.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
-const ADDRESSES_PER_REGION: usize = 5;
 
 /// An Elastic IP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,12 +122,7 @@ pub fn allocate(
         .elastic_ips
         .values()
         .filter(|address| address.region == context.region);
-    if context.quotas && of_region.count() >= ADDRESSES_PER_REGION {
-        return Err(Refusal::new(
-            "AddressLimitExceeded",
-            "The maximum number of addresses has been reached.",
-        ));
-    }
+    quota::check(context, Quota::ElasticIps, of_region.count(), 1)?;
     let public_ip = match given {
         Some(ip) if is_in_pool(ip) && !taken(state).contains(&ip) => ip,
         Some(ip) => return Err(unknown_address(&ip.to_string())),
@@ -163,6 +155,6 @@ pub fn release(state: &mut State, id: &AllocationId) -> Result<(), Refusal> {
         ));
     }
     state.elastic_ips.remove(id);
-    state.tags.remove(id.as_str());
+    tag::remove_all(state, id.as_str());
     Ok(())
 }

@@ -4,26 +4,36 @@
 
 use super::*;
 use crate::model::instance::{Instance, InstanceState};
+use crate::model::instance_type::InstanceType;
 
 /// The highest device index there is on any type.
 const LAST_DEVICE_INDEX: u16 = 31;
 
 fn instance<'s>(state: &'s State, id: &InstanceId) -> Result<&'s Instance, Refusal> {
-    state.instances.get(id).map(Arc::as_ref).ok_or_else(|| {
+    state
+        .instances
+        .get(id)
+        .map(Arc::as_ref)
+        .ok_or_else(|| unknown_instance(id))
+}
+
+/// An unknown or malformed instance id.
+pub(crate) fn unknown_instance(id: &InstanceId) -> Refusal {
+    if InstanceId::well_formed(id.as_str()) {
         Refusal::new(
             "InvalidInstanceID.NotFound",
             format!("The instance ID '{id}' does not exist"),
         )
-    })
+    } else {
+        Refusal::new(
+            "InvalidInstanceID.Malformed",
+            format!("Invalid id: \"{id}\""),
+        )
+    }
 }
 
-/// SWAP
-struct InstanceType {
-    interfaces: u32,
-    addresses_per_interface: u32,
-}
-fn type_of(_instance: &Instance) -> Option<&'static InstanceType> {
-    None
+fn type_of(instance: &Instance) -> Option<&'static InstanceType> {
+    instance_type::find(&instance.instance_type)
 }
 
 /// Refuses more addresses than the type of the instance that has the interface carries. An
@@ -157,6 +167,9 @@ pub fn attach_to_running(
     device_index: u16,
 ) -> Result<AttachmentId, Refusal> {
     let instance = instance(state, to)?;
+    if instance.region != context.region {
+        return Err(unknown_instance(to));
+    }
     if !matches!(
         instance.state,
         InstanceState::Running | InstanceState::Stopped

@@ -2,10 +2,8 @@
 
 use super::address::{Pool, number};
 use super::*;
+use crate::model::quota::{self, Quota};
 
-/// How many security groups an interface may have.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
-const GROUPS_PER_INTERFACE: usize = 5;
 /// The longest description.
 const LONGEST_DESCRIPTION: usize = 255;
 
@@ -77,6 +75,9 @@ pub fn create(
     }
     check_description(&new.description)?;
     let mut pool = Pool::of(state, &context.region, &new.subnet)?;
+    let of_region = |interface: &&Arc<NetworkInterface>| interface.region == context.region;
+    let present = state.network_interfaces.values().filter(of_region).count();
+    quota::check(context, Quota::NetworkInterfaces, present, 1)?;
     let groups = groups_for(state, context, &new, &pool.vpc)?;
     let wanted = Wanted {
         addresses: new.secondary,
@@ -184,12 +185,7 @@ fn checked_groups(
             groups.push(id.clone());
         }
     }
-    if context.quotas && groups.len() > GROUPS_PER_INTERFACE {
-        return Err(Refusal::new(
-            "SecurityGroupsPerInterfaceLimitExceeded",
-            "The maximum number of security groups per interface has been reached.",
-        ));
-    }
+    quota::check(context, Quota::GroupsPerInterface, groups.len(), 0)?;
     Ok(groups)
 }
 
@@ -230,6 +226,6 @@ pub fn delete(state: &mut State, id: &NetworkInterfaceId) -> Result<(), Refusal>
     let addresses = std::mem::take(&mut interface.addresses);
     elastic_ip::orphan(state, addresses);
     state.network_interfaces.remove(id);
-    state.tags.remove(id.as_str());
+    tag::remove_all(state, id.as_str());
     Ok(())
 }

@@ -7,6 +7,7 @@ mod attachment;
 mod lifecycle;
 
 pub use address::{Assigned, Wanted, assign, unassign};
+pub(crate) use attachment::unknown_instance;
 pub use attachment::{
     attach, attach_to_running, attach_to_service, detach, find_attachment, release,
     set_delete_on_termination,

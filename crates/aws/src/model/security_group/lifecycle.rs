@@ -1,14 +1,12 @@
 //! Making and deleting groups.
 
 use super::*;
+use crate::model::quota::{self, Quota};
 
 /// The longest name or description.
 const LONGEST: usize = 255;
 /// What a name or description may have besides letters, digits and spaces.
 const PUNCTUATION: &str = "._-:/()#,@[]+=&;{}!$*";
-/// How many groups an account has in a region.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
-const GROUPS_PER_REGION: usize = 2500;
 
 /// Whether a name or description consists of what AWS allows in one.
 pub(super) fn is_allowed_text(text: &str) -> bool {
@@ -99,16 +97,11 @@ pub fn create(
             format!("The security group '{name}' already exists for VPC '{vpc}'"),
         ));
     }
-    let mut groups = state
+    let groups = state
         .security_groups
         .values()
         .filter(|group| in_region(&group.region));
-    if context.quotas && groups.nth(GROUPS_PER_REGION - 1).is_some() {
-        return Err(Refusal::new(
-            "SecurityGroupLimitExceeded",
-            "The maximum number of security groups has been reached.",
-        ));
-    }
+    quota::check(context, Quota::SecurityGroups, groups.count(), 1)?;
     Ok(insert(state, context, vpc, name, description))
 }
 
@@ -196,7 +189,7 @@ pub fn forget(state: &mut State, id: &SecurityGroupId) {
         return;
     };
     for rule in &group.rules {
-        state.tags.remove(rule.id.as_str());
+        tag::remove_all(state, rule.id.as_str());
     }
-    state.tags.remove(id.as_str());
+    tag::remove_all(state, id.as_str());
 }

@@ -3,16 +3,17 @@
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html>
 
 mod lifecycle;
-mod quota;
 mod rule;
+mod rule_count;
 mod traffic;
 
 pub use lifecycle::{create, create_default, delete, forget};
-pub(crate) use quota::check_resized_list;
+pub(crate) use rule::unknown_rule;
 pub use rule::{
     ModifiedRule, NewRule, Revoked, RuleReference, authorize, check_description, describe_rule,
     find_rule, modify, revoke, revoke_by_id, set_description,
 };
+pub(crate) use rule_count::check_resized_list;
 
 use super::network_interface::NetworkInterface;
 use super::*;

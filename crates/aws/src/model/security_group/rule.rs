@@ -147,7 +147,7 @@ pub fn authorize(
             description: rule.description,
         });
     }
-    quota::check(state, context, &group)?;
+    rule_count::check(state, context, &group)?;
     let made = group.rules[before..]
         .iter()
         .map(|rule| rule.id.clone())
@@ -188,12 +188,13 @@ pub fn revoke(
         ));
     }
     for rule in &revoked.rules {
-        state.tags.remove(rule.id.as_str());
+        tag::remove_all(state, rule.id.as_str());
     }
     Ok(revoked)
 }
 
-fn unknown_rule(id: &str) -> Refusal {
+/// An unknown or malformed rule id.
+pub(crate) fn unknown_rule(id: &str) -> Refusal {
     if SecurityGroupRuleId::well_formed(id) {
         Refusal::new(
             "InvalidSecurityGroupRuleId.NotFound",
@@ -249,7 +250,7 @@ pub fn revoke_by_id(
         revoked.push(group.rules.remove(position));
     }
     for rule in &revoked {
-        state.tags.remove(rule.id.as_str());
+        tag::remove_all(state, rule.id.as_str());
     }
     Ok(revoked)
 }
@@ -298,7 +299,7 @@ pub fn modify(
             return Err(duplicate(&rule.traffic, &rule.peer));
         }
     }
-    quota::check(state, context, &group)?;
+    rule_count::check(state, context, &group)?;
     *edit(state, id)? = group;
     Ok(())
 }

@@ -42,7 +42,11 @@ const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
 
 fn message(kind: u16, flags: i32) -> Message {
-    Message::new(SUBSYSTEM << 8 | kind, flags, &[NFPROTO_IPV4, NFNETLINK_V0, 0, 0])
+    Message::new(
+        SUBSYSTEM << 8 | kind,
+        flags,
+        &[NFPROTO_IPV4, NFNETLINK_V0, 0, 0],
+    )
 }
 
 fn batch_end(kind: u16) -> Message {
@@ -159,3 +163,6 @@ pub(crate) fn rule_append(table: &str, chain: &str, rule: &[Expression]) -> Mess
         });
     message
 }
+
+#[cfg(test)]
+mod tests;

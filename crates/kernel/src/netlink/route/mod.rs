@@ -14,3 +14,6 @@ pub(crate) mod rule;
 const NEW: i32 = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 /// Makes a thing or takes the place of the one there is.
 const PUT: i32 = libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
+
+#[cfg(test)]
+mod tests;

@@ -4,43 +4,6 @@
 
 use crate::shape::closed;
 
-closed! { AcceleratorManufacturer {
-    AmazonWebServices = "amazon-web-services",
-    Amd = "amd",
-    Nvidia = "nvidia",
-    Xilinx = "xilinx",
-    Habana = "habana",
-} }
-
-closed! { AcceleratorName {
-    A100 = "a100",
-    Inferentia = "inferentia",
-    K520 = "k520",
-    K80 = "k80",
-    M60 = "m60",
-    RadeonProV520 = "radeon-pro-v520",
-    T4 = "t4",
-    Vu9p = "vu9p",
-    V100 = "v100",
-    A10g = "a10g",
-    H100 = "h100",
-    T4g = "t4g",
-    L40s = "l40s",
-    L4 = "l4",
-    GaudiHl205 = "gaudi-hl-205",
-    Inferentia2 = "inferentia2",
-    Trainium = "trainium",
-    Trainium2 = "trainium2",
-    U30 = "u30",
-} }
-
-closed! { AcceleratorType {
-    Gpu = "gpu",
-    Fpga = "fpga",
-    Inference = "inference",
-    Media = "media",
-} }
-
 closed! { AccountAttributeName {
     SupportedPlatforms = "supported-platforms",
     DefaultVpc = "default-vpc",
@@ -118,12 +81,6 @@ closed! { BandwidthWeightingType {
     Ebs1 = "ebs-1",
 } }
 
-closed! { BareMetal {
-    Included = "included",
-    Required = "required",
-    Excluded = "excluded",
-} }
-
 closed! { BlockPublicAccessMode {
     Off = "off",
     BlockBidirectional = "block-bidirectional",
@@ -141,12 +98,6 @@ closed! { BootModeValues {
     UefiPreferred = "uefi-preferred",
 } }
 
-closed! { BurstablePerformance {
-    Included = "included",
-    Required = "required",
-    Excluded = "excluded",
-} }
-
 closed! { CapacityReservationPreference {
     CapacityReservationsOnly = "capacity-reservations-only",
     Open = "open",
@@ -156,13 +107,6 @@ closed! { CapacityReservationPreference {
 closed! { ConnectivityType {
     Private = "private",
     Public = "public",
-} }
-
-closed! { CpuManufacturer {
-    Intel = "intel",
-    Amd = "amd",
-    AmazonWebServices = "amazon-web-services",
-    Apple = "apple",
 } }
 
 closed! { DeviceType {
@@ -293,17 +237,6 @@ closed! { InstanceBootModeValues {
     Uefi = "uefi",
 } }
 
-closed! { InstanceGeneration {
-    Current = "current",
-    Previous = "previous",
-} }
-
-closed! { InstanceInterruptionBehavior {
-    Hibernate = "hibernate",
-    Stop = "stop",
-    Terminate = "terminate",
-} }
-
 closed! { InstanceLifecycleType {
     Spot = "spot",
     Scheduled = "scheduled",
@@ -366,68 +299,11 @@ closed! { Ipv6AddressAttribute {
     Private = "private",
 } }
 
-closed! { KeyFormat {
-    Pem = "pem",
-    Ppk = "ppk",
-} }
-
-closed! { KeyType {
-    Rsa = "rsa",
-    Ed25519 = "ed25519",
-} }
-
-closed! { LaunchTemplateAutoRecoveryState {
-    Default = "default",
-    Disabled = "disabled",
-} }
-
-closed! { LaunchTemplateHttpTokensState {
-    Optional = "optional",
-    Required = "required",
-} }
-
-closed! { LaunchTemplateInstanceMetadataEndpointState {
-    Disabled = "disabled",
-    Enabled = "enabled",
-} }
-
-closed! { LaunchTemplateInstanceMetadataOptionsState {
-    Pending = "pending",
-    Applied = "applied",
-} }
-
-closed! { LaunchTemplateInstanceMetadataProtocolIpv6 {
-    Disabled = "disabled",
-    Enabled = "enabled",
-} }
-
-closed! { LaunchTemplateInstanceMetadataTagsState {
-    Disabled = "disabled",
-    Enabled = "enabled",
-} }
-
-closed! { LocalStorage {
-    Included = "included",
-    Required = "required",
-    Excluded = "excluded",
-} }
-
-closed! { LocalStorageType {
-    Hdd = "hdd",
-    Ssd = "ssd",
-} }
-
 closed! { LocationType {
     Region = "region",
     AvailabilityZone = "availability-zone",
     AvailabilityZoneId = "availability-zone-id",
     Outpost = "outpost",
-} }
-
-closed! { MarketType {
-    Spot = "spot",
-    CapacityBlock = "capacity-block",
-    InterruptibleCapacityReservation = "interruptible-capacity-reservation",
 } }
 
 closed! { MonitoringState {
@@ -628,11 +504,6 @@ closed! { ServiceManaged {
 closed! { ShutdownBehavior {
     Stop = "stop",
     Terminate = "terminate",
-} }
-
-closed! { SpotInstanceType {
-    OneTime = "one-time",
-    Persistent = "persistent",
 } }
 
 closed! { StatusName {

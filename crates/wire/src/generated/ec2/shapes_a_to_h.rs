@@ -5,16 +5,6 @@
 use super::*;
 use crate::shape::shape;
 
-shape! { response AcceleratorCount {
-    max: Option<i32> = "", "max";
-    min: Option<i32> = "", "min";
-}  }
-
-shape! { response AcceleratorTotalMemoryMiB {
-    max: Option<i32> = "", "max";
-    min: Option<i32> = "", "min";
-}  }
-
 shape! { response AccountAttribute {
     attribute_name: Option<String> = "", "attributeName";
     attribute_values: Vec<AccountAttributeValue> = "", "attributeValueSet";
@@ -239,15 +229,6 @@ shape! { response AvailabilityZoneSubGeography {
     name: Option<String> = "", "name";
 }  }
 
-shape! { response BaselineEbsBandwidthMbps {
-    max: Option<i32> = "", "max";
-    min: Option<i32> = "", "min";
-}  }
-
-shape! { response BaselinePerformanceFactors {
-    cpu: Option<CpuPerformanceFactor> = "", "cpu";
-}  }
-
 shape! { request BlobAttributeValue {
     value: Option<crate::Blob> = "Value", "value";
 }  }
@@ -279,12 +260,6 @@ shape! { response ConnectionTrackingConfiguration {
     udp_timeout: Option<i32> = "", "udpTimeout";
 }  }
 
-shape! { response ConnectionTrackingSpecification {
-    tcp_established_timeout: Option<i32> = "", "tcpEstablishedTimeout";
-    udp_stream_timeout: Option<i32> = "", "udpStreamTimeout";
-    udp_timeout: Option<i32> = "", "udpTimeout";
-}  }
-
 shape! { response ConnectionTrackingSpecificationResponse {
     tcp_established_timeout: Option<i32> = "", "tcpEstablishedTimeout";
     udp_stream_timeout: Option<i32> = "", "udpStreamTimeout";
@@ -296,10 +271,6 @@ shape! { response CpuOptions {
     core_count: Option<i32> = "", "coreCount";
     nested_virtualization: Option<NestedVirtualizationSpecification> = "", "nestedVirtualization";
     threads_per_core: Option<i32> = "", "threadsPerCore";
-}  }
-
-shape! { response CpuPerformanceFactor {
-    references: Vec<PerformanceFactorReference> = "", "referenceSet";
 }  }
 
 shape! { request CreateDefaultSubnetRequest {
@@ -336,43 +307,6 @@ shape! { request CreateInternetGatewayRequest {
 
 shape! { response CreateInternetGatewayResult {
     internet_gateway: Option<InternetGateway> = "", "internetGateway";
-}  }
-
-shape! { request CreateKeyPairRequest {
-    dry_run: Option<bool> = "DryRun", "dryRun";
-    key_format: Option<KeyFormat> = "KeyFormat", "KeyFormat";
-    key_name: String = "KeyName", "KeyName";
-    key_type: Option<KeyType> = "KeyType", "KeyType";
-    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
-}  }
-
-shape! { request CreateLaunchTemplateRequest {
-    client_token: Option<String> = "ClientToken", "ClientToken";
-    dry_run: Option<bool> = "DryRun", "DryRun";
-    launch_template_data: RequestLaunchTemplateData = "LaunchTemplateData", "LaunchTemplateData";
-    launch_template_name: String = "LaunchTemplateName", "LaunchTemplateName";
-    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
-    version_description: Option<String> = "VersionDescription", "VersionDescription";
-} refuses ["Operator"] }
-
-shape! { response CreateLaunchTemplateResult {
-    launch_template: Option<LaunchTemplate> = "", "launchTemplate";
-    warning: Option<ValidationWarning> = "", "warning";
-}  }
-
-shape! { request CreateLaunchTemplateVersionRequest {
-    client_token: Option<String> = "ClientToken", "ClientToken";
-    dry_run: Option<bool> = "DryRun", "DryRun";
-    launch_template_data: RequestLaunchTemplateData = "LaunchTemplateData", "LaunchTemplateData";
-    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
-    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
-    source_version: Option<String> = "SourceVersion", "SourceVersion";
-    version_description: Option<String> = "VersionDescription", "VersionDescription";
-} refuses ["ResolveAlias"] }
-
-shape! { response CreateLaunchTemplateVersionResult {
-    launch_template_version: Option<LaunchTemplateVersion> = "", "launchTemplateVersion";
-    warning: Option<ValidationWarning> = "", "warning";
 }  }
 
 shape! { request CreateManagedPrefixListRequest {
@@ -521,14 +455,6 @@ shape! { response CreateVpcResult {
     vpc: Option<Vpc> = "", "vpc";
 }  }
 
-shape! { response CreditSpecification {
-    cpu_credits: Option<String> = "", "cpuCredits";
-}  }
-
-shape! { request CreditSpecificationRequest {
-    cpu_credits: String = "CpuCredits", "CpuCredits";
-}  }
-
 shape! { response DefaultConnectionTrackingConfiguration {
     default_tcp_established_timeout: Option<i32> = "", "defaultTcpEstablishedTimeout";
     default_udp_stream_timeout: Option<i32> = "", "defaultUdpStreamTimeout";
@@ -543,27 +469,6 @@ shape! { request DeleteDhcpOptionsRequest {
 shape! { request DeleteInternetGatewayRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     internet_gateway_id: String = "InternetGatewayId", "internetGatewayId";
-}  }
-
-shape! { request DeleteKeyPairRequest {
-    dry_run: Option<bool> = "DryRun", "dryRun";
-    key_name: Option<String> = "KeyName", "KeyName";
-    key_pair_id: Option<String> = "KeyPairId", "KeyPairId";
-}  }
-
-shape! { response DeleteKeyPairResult {
-    key_pair_id: Option<String> = "", "keyPairId";
-    return_: Option<bool> = "", "return";
-}  }
-
-shape! { request DeleteLaunchTemplateRequest {
-    dry_run: Option<bool> = "DryRun", "DryRun";
-    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
-    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
-}  }
-
-shape! { response DeleteLaunchTemplateResult {
-    launch_template: Option<LaunchTemplate> = "", "launchTemplate";
 }  }
 
 shape! { request DeleteManagedPrefixListRequest {
@@ -700,7 +605,6 @@ shape! { response DescribeDhcpOptionsResult {
 
 shape! { request DescribeImagesRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
-    executable_users: Vec<String> = "ExecutableBy", "ExecutableBy";
     filters: Vec<Filter> = "Filter", "Filter";
     image_ids: Vec<String> = "ImageId", "ImageId";
     include_deprecated: Option<bool> = "IncludeDeprecated", "IncludeDeprecated";
@@ -708,7 +612,7 @@ shape! { request DescribeImagesRequest {
     max_results: Option<i32> = "MaxResults", "MaxResults";
     next_token: Option<String> = "NextToken", "NextToken";
     owners: Vec<String> = "Owner", "Owner";
-}  }
+} refuses ["ExecutableBy"] }
 
 shape! { response DescribeImagesResult {
     images: Vec<Image> = "", "imagesSet";
@@ -797,48 +701,6 @@ shape! { request DescribeInternetGatewaysRequest {
 
 shape! { response DescribeInternetGatewaysResult {
     internet_gateways: Vec<InternetGateway> = "", "internetGatewaySet";
-    next_token: Option<String> = "", "nextToken";
-}  }
-
-shape! { request DescribeKeyPairsRequest {
-    dry_run: Option<bool> = "DryRun", "dryRun";
-    filters: Vec<Filter> = "Filter", "Filter";
-    include_public_key: Option<bool> = "IncludePublicKey", "IncludePublicKey";
-    key_names: Vec<String> = "KeyName", "KeyName";
-    key_pair_ids: Vec<String> = "KeyPairId", "KeyPairId";
-}  }
-
-shape! { response DescribeKeyPairsResult {
-    key_pairs: Vec<KeyPairInfo> = "", "keySet";
-}  }
-
-shape! { request DescribeLaunchTemplateVersionsRequest {
-    dry_run: Option<bool> = "DryRun", "DryRun";
-    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
-    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
-    max_results: Option<i32> = "MaxResults", "MaxResults";
-    max_version: Option<String> = "MaxVersion", "MaxVersion";
-    min_version: Option<String> = "MinVersion", "MinVersion";
-    next_token: Option<String> = "NextToken", "NextToken";
-    versions: Vec<String> = "LaunchTemplateVersion", "LaunchTemplateVersion";
-} refuses ["Filter", "IncludeManagedResources", "ResolveAlias"] }
-
-shape! { response DescribeLaunchTemplateVersionsResult {
-    launch_template_versions: Vec<LaunchTemplateVersion> = "", "launchTemplateVersionSet";
-    next_token: Option<String> = "", "nextToken";
-}  }
-
-shape! { request DescribeLaunchTemplatesRequest {
-    dry_run: Option<bool> = "DryRun", "DryRun";
-    filters: Vec<Filter> = "Filter", "Filter";
-    launch_template_ids: Vec<String> = "LaunchTemplateId", "LaunchTemplateId";
-    launch_template_names: Vec<String> = "LaunchTemplateName", "LaunchTemplateName";
-    max_results: Option<i32> = "MaxResults", "MaxResults";
-    next_token: Option<String> = "NextToken", "NextToken";
-} refuses ["IncludeManagedResources"] }
-
-shape! { response DescribeLaunchTemplatesResult {
-    launch_templates: Vec<LaunchTemplate> = "", "launchTemplates";
     next_token: Option<String> = "", "nextToken";
 }  }
 
@@ -1174,10 +1036,6 @@ shape! { response ElasticGpuAssociation {
     elastic_gpu_association_state: Option<String> = "", "elasticGpuAssociationState";
     elastic_gpu_association_time: Option<String> = "", "elasticGpuAssociationTime";
     elastic_gpu_id: Option<String> = "", "elasticGpuId";
-}  }
-
-shape! { response ElasticGpuSpecificationResponse {
-    type_: Option<String> = "", "type";
 }  }
 
 shape! { response ElasticInferenceAcceleratorAssociation {

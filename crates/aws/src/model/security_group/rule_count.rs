@@ -5,12 +5,10 @@
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
 
 use super::*;
-
-/// Rules a direction and address family.
-const RULES: u32 = 60;
+use crate::model::quota::{self, Quota};
 
 /// How much a rule counts among the IPv4 rules and among the IPv6 rules.
-fn weight(state: &State, peer: &Peer) -> (u32, u32) {
+fn weight(state: &State, peer: &Peer) -> (usize, usize) {
     match peer {
         Peer::Cidr(IpNet::V4(_)) => (1, 0),
         Peer::Cidr(IpNet::V6(_)) => (0, 1),
@@ -19,22 +17,10 @@ fn weight(state: &State, peer: &Peer) -> (u32, u32) {
             state
                 .prefix_lists
                 .get(id)
-                .map_or(1, |list| list.max_entries),
+                .map_or(1, |list| list.max_entries as usize),
             0,
         ),
     }
-}
-
-fn is_over(state: &State, group: &SecurityGroup) -> bool {
-    [false, true].iter().any(|&egress| {
-        let rules = group.rules.iter().filter(|rule| rule.egress == egress);
-        let (v4, v6) = rules
-            .map(|rule| weight(state, &rule.peer))
-            .fold((0_u32, 0_u32), |sum, one| {
-                (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))
-            });
-        v4 > RULES || v6 > RULES
-    })
 }
 
 /// Refuses a group with more rules than the quota.
@@ -43,11 +29,12 @@ pub(super) fn check(
     context: &Context,
     group: &SecurityGroup,
 ) -> Result<(), Refusal> {
-    if context.quotas && is_over(state, group) {
-        return Err(Refusal::new(
-            "RulesPerSecurityGroupLimitExceeded",
-            "The maximum number of rules per security group has been reached.",
-        ));
+    for egress in [false, true] {
+        let rules = group.rules.iter().filter(|rule| rule.egress == egress);
+        let (v4, v6) = rules
+            .map(|rule| weight(state, &rule.peer))
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        quota::check(context, Quota::RulesPerGroup, v4.max(v6), 0)?;
     }
     Ok(())
 }

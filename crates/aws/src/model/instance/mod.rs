@@ -1,7 +1,16 @@
-//! Instances.
+//! Instances: what they are, and how they come and go.
+//!
+//! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
+
+mod launch;
+mod lifecycle;
+
+pub use launch::{Launch, LaunchInterface, run};
+pub use lifecycle::{finish_transitions, next_transition, reboot, start, stop, terminate};
 
 use super::*;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,4 +98,73 @@ pub struct MetadataOptions {
     pub hop_limit: u8,
     /// Whether the instance's tags show in it.
     pub instance_tags: bool,
+}
+
+impl InstanceState {
+    /// AWS's code of the state.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Pending => 0,
+            Self::Running => 16,
+            Self::ShuttingDown => 32,
+            Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
+        }
+    }
+
+    /// AWS's name of the state.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+pub(crate) fn unknown(id: &str) -> Refusal {
+    if InstanceId::well_formed(id) {
+        Refusal::new(
+            "InvalidInstanceID.NotFound",
+            format!("The instance ID '{id}' does not exist"),
+        )
+    } else {
+        Refusal::new(
+            "InvalidInstanceID.Malformed",
+            format!("Invalid id: \"{id}\""),
+        )
+    }
+}
+
+/// An instance of the request's region, a terminated one too.
+///
+/// # Errors
+/// `InvalidInstanceID.NotFound` or `.Malformed`.
+pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s Instance, Refusal> {
+    let found = state
+        .instances
+        .get(id)
+        .filter(|instance| instance.region == context.region);
+    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+}
+
+/// Changes an instance.
+pub fn edit(state: &mut State, id: &InstanceId, change: impl FnOnce(&mut Instance)) {
+    if let Some(instance) = state.instances.get_mut(id) {
+        change(Arc::make_mut(instance));
+    }
+}
+
+/// A hop limit of the metadata service.
+///
+/// # Errors
+/// `InvalidParameterValue` for a hop limit out of 1 to 64.
+pub fn check_hop_limit(limit: i32) -> Result<u8, Refusal> {
+    u8::try_from(limit).ok().filter(|limit| (1..=64).contains(limit)).ok_or_else(|| {
+        Refusal::invalid_value(format!("Value ({limit}) for parameter HttpPutResponseHopLimit is invalid. The value must be between 1 and 64."))
+    })
 }

@@ -1,0 +1,601 @@
+//! Instances' coming, going and being described.
+
+use super::describe::{Kind, Wanted, one, select};
+use super::network_interface_view::mac;
+use super::security_group::wire_groups;
+use super::tag::wire_tags;
+use super::{Call, Outcome};
+use crate::model::instance::{self, Instance, InstanceState};
+use crate::model::network_interface::{NetworkInterface, PrivateAddress};
+use crate::model::{InstanceId, ReservationId, State, elastic_ip, hostname, image, region};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use wire::Timestamp;
+use wire::ec2;
+use wire::shape::Nothing;
+
+const FILTERS: &[&str] = &[
+    "architecture",
+    "availability-zone",
+    "client-token",
+    "dns-name",
+    "group-id",
+    "group-name",
+    "iam-instance-profile.arn",
+    "image-id",
+    "instance.group-id",
+    "instance.group-name",
+    "instance-id",
+    "instance-state-code",
+    "instance-state-name",
+    "instance-type",
+    "ip-address",
+    "key-name",
+    "launch-index",
+    "network-interface.network-interface-id",
+    "network-interface.subnet-id",
+    "network-interface.vpc-id",
+    "network-interface.addresses.private-ip-address",
+    "network-interface.mac-address",
+    "owner-id",
+    "placement.availability-zone",
+    "private-dns-name",
+    "private-ip-address",
+    "reservation-id",
+    "root-device-type",
+    "source-dest-check",
+    "subnet-id",
+    "tenancy",
+    "vpc-id",
+    "network-interface.group-id",
+    "network-interface.attachment.device-index",
+    "network-interface.addresses.primary",
+    "network-interface.addresses.association.public-ip",
+    "metadata-options.http-tokens",
+];
+
+pub(super) fn wire_state(state: InstanceState) -> ec2::InstanceState {
+    ec2::InstanceState {
+        code: Some(state.code()),
+        name: state.name().parse().ok(),
+    }
+}
+
+fn interfaces<'a>(state: &'a State, instance: &Instance) -> Vec<&'a NetworkInterface> {
+    instance
+        .interfaces
+        .iter()
+        .filter_map(|id| state.network_interfaces.get(id))
+        .map(AsRef::as_ref)
+        .collect()
+}
+
+fn names_public(state: &State, instance: &Instance) -> bool {
+    state
+        .vpcs
+        .get(&instance.vpc)
+        .is_some_and(|vpc| vpc.dns_support && vpc.dns_hostnames)
+}
+
+fn association(
+    state: &State,
+    instance: &Instance,
+    address: &PrivateAddress,
+) -> Option<ec2::InstanceNetworkInterfaceAssociation> {
+    let ip = elastic_ip::public_of(state, address)?;
+    let automatic = matches!(
+        address.public,
+        Some(crate::model::network_interface::PublicAddress::Automatic(_))
+    );
+    Some(ec2::InstanceNetworkInterfaceAssociation {
+        ip_owner_id: Some(if automatic {
+            "amazon".to_owned()
+        } else {
+            state.settings.account.clone()
+        }),
+        public_dns_name: Some(if names_public(state, instance) {
+            hostname::public(&instance.region, ip)
+        } else {
+            String::new()
+        }),
+        public_ip: Some(ip.to_string()),
+        ..Default::default()
+    })
+}
+
+fn wire_interface(
+    state: &State,
+    instance: &Instance,
+    interface: &NetworkInterface,
+) -> ec2::InstanceNetworkInterface {
+    let private = |(index, address): (usize, &PrivateAddress)| ec2::InstancePrivateIpAddress {
+        association: association(state, instance, address),
+        primary: Some(index == 0),
+        private_dns_name: Some(hostname::private(&instance.region, address.ip)),
+        private_ip_address: Some(address.ip.to_string()),
+    };
+    let attachment =
+        interface
+            .attachment
+            .as_ref()
+            .map(|attachment| ec2::InstanceNetworkInterfaceAttachment {
+                attach_time: Some(Timestamp(attachment.since)),
+                attachment_id: Some(attachment.id.to_string()),
+                delete_on_termination: Some(attachment.delete_on_termination),
+                device_index: Some(i32::from(attachment.device_index)),
+                network_card_index: Some(0),
+                status: Some(ec2::AttachmentStatus::Attached),
+                ..Default::default()
+            });
+    let primary = interface.primary();
+    ec2::InstanceNetworkInterface {
+        association: primary.and_then(|address| association(state, instance, address)),
+        attachment,
+        description: Some(interface.description.clone()),
+        groups: wire_groups(state, &interface.groups),
+        interface_type: Some("interface".to_owned()),
+        ipv4_prefixes: interface
+            .prefixes
+            .iter()
+            .map(|prefix| ec2::InstanceIpv4Prefix {
+                ipv4_prefix: Some(prefix.to_string()),
+            })
+            .collect(),
+        mac_address: Some(mac(interface.mac)),
+        network_interface_id: Some(interface.id.to_string()),
+        owner_id: Some(state.settings.account.clone()),
+        private_dns_name: primary.map(|address| hostname::private(&instance.region, address.ip)),
+        private_ip_address: primary.map(|address| address.ip.to_string()),
+        private_ip_addresses: interface
+            .addresses
+            .iter()
+            .enumerate()
+            .map(private)
+            .collect(),
+        source_dest_check: Some(interface.source_dest_check),
+        status: Some(ec2::NetworkInterfaceStatus::InUse),
+        subnet_id: Some(interface.subnet.to_string()),
+        vpc_id: Some(interface.vpc.to_string()),
+        ..Default::default()
+    }
+}
+
+fn zone(state: &State, instance: &Instance) -> String {
+    state
+        .subnets
+        .get(&instance.subnet)
+        .map(|subnet| subnet.zone.clone())
+        .unwrap_or_default()
+}
+
+fn wire_volume(state: &State, instance: &Instance) -> Option<ec2::InstanceBlockDeviceMapping> {
+    let volume = state.volumes.get(instance.root_volume.as_ref()?)?;
+    Some(ec2::InstanceBlockDeviceMapping {
+        device_name: Some(volume.device.clone()),
+        ebs: Some(ec2::EbsInstanceBlockDevice {
+            attach_time: Some(Timestamp(volume.created)),
+            delete_on_termination: Some(volume.delete_on_termination),
+            status: Some(ec2::AttachmentStatus::Attached),
+            volume_id: Some(volume.id.to_string()),
+            ..Default::default()
+        }),
+    })
+}
+
+pub(super) fn wire_metadata(instance: &Instance) -> ec2::InstanceMetadataOptionsResponse {
+    let options = &instance.metadata;
+    let on = |on: bool| if on { "enabled" } else { "disabled" };
+    ec2::InstanceMetadataOptionsResponse {
+        http_endpoint: on(options.enabled).parse().ok(),
+        http_protocol_ipv6: "disabled".parse().ok(),
+        http_put_response_hop_limit: Some(i32::from(options.hop_limit)),
+        http_tokens: if options.tokens_required {
+            "required"
+        } else {
+            "optional"
+        }
+        .parse()
+        .ok(),
+        instance_metadata_tags: on(options.instance_tags).parse().ok(),
+        state: "applied".parse().ok(),
+    }
+}
+
+fn wire_instance(state: &State, instance: &Instance) -> ec2::Instance {
+    let interfaces = interfaces(state, instance);
+    let primary = interfaces.first();
+    let address = primary.and_then(|interface| interface.primary());
+    let public = address.and_then(|address| elastic_ip::public_of(state, address));
+    let gone = instance.state == InstanceState::Terminated;
+    let named = |ip| {
+        if names_public(state, instance) {
+            hostname::public(&instance.region, ip)
+        } else {
+            String::new()
+        }
+    };
+    let reason = instance.state_reason.as_deref().map(|reason| {
+        let code = reason.split(':').next().unwrap_or_default().to_owned();
+        ec2::StateReason {
+            code: Some(code),
+            message: Some(reason.to_owned()),
+        }
+    });
+    let image = image::find(instance.image.as_str());
+    let vcpus = crate::model::instance_type::find(&instance.instance_type)
+        .map_or(1, |kind| kind.vcpus as i32);
+    ec2::Instance {
+        ami_launch_index: Some(instance.launch_index as i32),
+        architecture: image.and_then(|image| image.architecture.parse().ok()),
+        block_device_mappings: wire_volume(state, instance).into_iter().collect(),
+        client_token: Some(instance.client_token.clone().unwrap_or_default()),
+        cpu_options: Some(ec2::CpuOptions {
+            core_count: Some((vcpus / 2).max(1)),
+            threads_per_core: Some(if vcpus > 1 { 2 } else { 1 }),
+            ..Default::default()
+        }),
+        ebs_optimized: Some(instance.ebs_optimized),
+        ena_support: Some(true),
+        enclave_options: Some(ec2::EnclaveOptions {
+            enabled: Some(false),
+        }),
+        hypervisor: Some(ec2::HypervisorType::Xen),
+        iam_instance_profile: instance.iam_instance_profile.clone().map(|arn| {
+            ec2::IamInstanceProfile {
+                arn: Some(arn),
+                id: None,
+            }
+        }),
+        image_id: Some(instance.image.to_string()),
+        instance_id: Some(instance.id.to_string()),
+        instance_type: Some(instance.instance_type.clone()),
+        key_name: instance.key_name.clone(),
+        launch_time: Some(Timestamp(instance.launched)),
+        maintenance_options: Some(ec2::InstanceMaintenanceOptions {
+            auto_recovery: "default".parse().ok(),
+            ..Default::default()
+        }),
+        metadata_options: Some(wire_metadata(instance)),
+        monitoring: Some(ec2::Monitoring {
+            state: if instance.monitoring {
+                "enabled"
+            } else {
+                "disabled"
+            }
+            .parse()
+            .ok(),
+        }),
+        network_interfaces: interfaces
+            .iter()
+            .map(|interface| wire_interface(state, instance, interface))
+            .collect(),
+        placement: Some(ec2::Placement {
+            availability_zone: Some(zone(state, instance)),
+            availability_zone_id: Some(region::zone_id(&zone(state, instance))),
+            group_name: Some(String::new()),
+            tenancy: Some(ec2::Tenancy::Default),
+            ..Default::default()
+        }),
+        platform_details: Some("Linux/UNIX".to_owned()),
+        private_dns_name: Some(
+            address
+                .map(|address| hostname::private(&instance.region, address.ip))
+                .unwrap_or_default(),
+        ),
+        private_ip_address: address.map(|address| address.ip.to_string()),
+        public_dns_name: Some(public.map(named).unwrap_or_default()),
+        public_ip_address: public.map(|ip| ip.to_string()),
+        root_device_name: Some("/dev/xvda".to_owned()),
+        root_device_type: Some(ec2::DeviceType::Ebs),
+        security_groups: primary
+            .map(|interface| wire_groups(state, &interface.groups))
+            .unwrap_or_default(),
+        source_dest_check: primary.map(|interface| interface.source_dest_check),
+        state: Some(wire_state(instance.state)),
+        state_reason: reason,
+        state_transition_reason: Some(
+            instance
+                .state_reason
+                .as_ref()
+                .map_or("", |_| "User initiated")
+                .to_owned(),
+        ),
+        subnet_id: Some(instance.subnet.to_string()).filter(|_| !gone),
+        tags: wire_tags(state, instance.id.as_str()),
+        virtualization_type: Some(ec2::VirtualizationType::Hvm),
+        vpc_id: Some(instance.vpc.to_string()).filter(|_| !gone),
+        ..Default::default()
+    }
+}
+
+/// A reservation with those of its instances that were chosen.
+pub(super) fn reservation(
+    state: &State,
+    id: &ReservationId,
+    chosen: impl Fn(&Instance) -> bool,
+) -> ec2::Reservation {
+    let mut instances: Vec<_> = state
+        .instances
+        .values()
+        .filter(|instance| instance.reservation == *id && chosen(instance))
+        .collect();
+    instances.sort_by_key(|instance| instance.launch_index);
+    ec2::Reservation {
+        instances: instances
+            .into_iter()
+            .map(|instance| wire_instance(state, instance))
+            .collect(),
+        owner_id: Some(state.settings.account.clone()),
+        reservation_id: Some(id.to_string()),
+        ..Default::default()
+    }
+}
+
+pub(super) fn describe(
+    call: &mut Call<'_>,
+    request: ec2::DescribeInstancesRequest,
+) -> Outcome<ec2::DescribeInstancesResult> {
+    let wanted = Wanted {
+        ids: request.instance_ids,
+        filters: request.filters,
+        max_results: request.max_results,
+        next_token: request.next_token,
+    };
+    let (chosen, next_token) = chosen(call, wanted, FILTERS)?;
+    let mut order: Vec<ReservationId> = Vec::new();
+    for instance in &chosen {
+        if !order.contains(&instance.reservation) {
+            order.push(instance.reservation.clone());
+        }
+    }
+    let is_chosen = |instance: &Instance| chosen.iter().any(|chosen| chosen.id == instance.id);
+    let reservations = order
+        .iter()
+        .map(|id| reservation(&call.state, id, is_chosen))
+        .collect();
+    Ok(ec2::DescribeInstancesResult {
+        next_token,
+        reservations,
+    })
+}
+
+fn chosen<'c>(
+    call: &'c Call<'_>,
+    wanted: Wanted,
+    filters: &'static [&'static str],
+) -> Outcome<(Vec<&'c Instance>, Option<String>)> {
+    let state = &call.state;
+    let kind = Kind {
+        filters,
+        id: &|instance: &Instance| instance.id.to_string(),
+        field: &|instance, name| field(state, instance, name),
+        not_found: &instance::unknown,
+    };
+    let here = state
+        .instances
+        .values()
+        .map(AsRef::as_ref)
+        .filter(|instance: &&Instance| instance.region == call.context.region);
+    select(call, here, wanted, &kind)
+}
+
+fn field(state: &State, instance: &Instance, name: &str) -> Vec<String> {
+    let interfaces = interfaces(state, instance);
+    if let Some(name) = name.strip_prefix("network-interface.") {
+        return interfaces
+            .iter()
+            .flat_map(|interface| interface_field(state, instance, interface, name))
+            .collect();
+    }
+    let text = |text: Option<String>| text.into_iter().collect::<Vec<_>>();
+    let shown = || wire_instance(state, instance);
+    match name {
+        "architecture" => text(
+            shown()
+                .architecture
+                .map(|architecture| architecture.to_string()),
+        ),
+        "availability-zone" | "placement.availability-zone" => one(zone(state, instance)),
+        "client-token" => text(instance.client_token.clone()),
+        "dns-name" => text(shown().public_dns_name),
+        "group-id" | "instance.group-id" => shown()
+            .security_groups
+            .into_iter()
+            .filter_map(|group| group.group_id)
+            .collect(),
+        "group-name" | "instance.group-name" => shown()
+            .security_groups
+            .into_iter()
+            .filter_map(|group| group.group_name)
+            .collect(),
+        "iam-instance-profile.arn" => text(instance.iam_instance_profile.clone()),
+        "image-id" => one(&instance.image),
+        "instance-id" => one(&instance.id),
+        "instance-state-code" => one(instance.state.code()),
+        "instance-state-name" => one(instance.state.name()),
+        "instance-type" => one(&instance.instance_type),
+        "ip-address" => text(shown().public_ip_address),
+        "key-name" => text(instance.key_name.clone()),
+        "launch-index" => one(instance.launch_index),
+        "owner-id" => one(&state.settings.account),
+        "private-dns-name" => text(shown().private_dns_name),
+        "private-ip-address" => text(shown().private_ip_address),
+        "reservation-id" => one(&instance.reservation),
+        "root-device-type" => one("ebs"),
+        "source-dest-check" => text(shown().source_dest_check.map(|check| check.to_string())),
+        "subnet-id" => one(&instance.subnet),
+        "tenancy" => one("default"),
+        "vpc-id" => one(&instance.vpc),
+        "metadata-options.http-tokens" => one(if instance.metadata.tokens_required {
+            "required"
+        } else {
+            "optional"
+        }),
+        _ => Vec::new(),
+    }
+}
+
+fn interface_field(
+    state: &State,
+    instance: &Instance,
+    interface: &NetworkInterface,
+    name: &str,
+) -> Vec<String> {
+    let shown = wire_interface(state, instance, interface);
+    match name {
+        "network-interface-id" => one(&interface.id),
+        "subnet-id" => one(&interface.subnet),
+        "vpc-id" => one(&interface.vpc),
+        "mac-address" => shown.mac_address.into_iter().collect(),
+        "group-id" => interface.groups.iter().map(ToString::to_string).collect(),
+        "attachment.device-index" => interface
+            .attachment
+            .iter()
+            .map(|attachment| attachment.device_index.to_string())
+            .collect(),
+        "addresses.private-ip-address" => interface
+            .addresses
+            .iter()
+            .map(|address| address.ip.to_string())
+            .collect(),
+        "addresses.primary" => vec!["true".to_owned(), "false".to_owned()]
+            .into_iter()
+            .take(interface.addresses.len())
+            .collect(),
+        "addresses.association.public-ip" => interface
+            .addresses
+            .iter()
+            .filter_map(|address| elastic_ip::public_of(state, address))
+            .map(|ip| ip.to_string())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn describe_status(
+    call: &mut Call<'_>,
+    request: ec2::DescribeInstanceStatusRequest,
+) -> Outcome<ec2::DescribeInstanceStatusResult> {
+    const NAMES: &[&str] = &[
+        "availability-zone",
+        "instance-state-code",
+        "instance-state-name",
+    ];
+    let all = request.include_all_instances.unwrap_or(false);
+    let wanted = Wanted {
+        ids: request.instance_ids,
+        filters: request.filters,
+        max_results: request.max_results,
+        next_token: request.next_token,
+    };
+    let (chosen, next_token) = chosen(call, wanted, NAMES)?;
+    let shown = chosen
+        .into_iter()
+        .filter(|instance| all || instance.state == InstanceState::Running);
+    let statuses = shown.map(|instance| {
+        let running = instance.state == InstanceState::Running;
+        let summary = || ec2::InstanceStatusSummary {
+            details: Vec::new(),
+            status: if running { "ok" } else { "not-applicable" }.parse().ok(),
+        };
+        ec2::InstanceStatus {
+            availability_zone: Some(zone(&call.state, instance)),
+            instance_id: Some(instance.id.to_string()),
+            instance_state: Some(wire_state(instance.state)),
+            instance_status: Some(summary()),
+            system_status: Some(summary()),
+            ..Default::default()
+        }
+    });
+    Ok(ec2::DescribeInstanceStatusResult {
+        instance_statuses: statuses.collect(),
+        next_token,
+    })
+}
+
+/// Does something with each instance and tells how its state changed.
+fn change_each(
+    call: &mut Call<'_>,
+    ids: &[String],
+    mut change: impl FnMut(&mut Call<'_>, &str) -> Result<InstanceId, crate::model::Refusal>,
+) -> Outcome<Vec<ec2::InstanceStateChange>> {
+    if ids.is_empty() {
+        return Err(crate::model::Refusal::missing("InstanceId").into());
+    }
+    let mut changes = Vec::new();
+    for id in ids {
+        let before = instance::find(&call.state, call.context, id)?.state;
+        let id = change(call, id)?;
+        let after = instance::find(&call.state, call.context, id.as_str())?.state;
+        changes.push(ec2::InstanceStateChange {
+            current_state: Some(wire_state(after)),
+            instance_id: Some(id.to_string()),
+            previous_state: Some(wire_state(before)),
+        });
+    }
+    Ok(changes)
+}
+
+pub(super) fn terminate(
+    call: &mut Call<'_>,
+    request: ec2::TerminateInstancesRequest,
+) -> Outcome<ec2::TerminateInstancesResult> {
+    let changes = change_each(call, &request.instance_ids, |call, id| {
+        instance::terminate(&mut call.state, call.context, id)
+    })?;
+    Ok(ec2::TerminateInstancesResult {
+        terminating_instances: changes,
+    })
+}
+
+pub(super) fn start(
+    call: &mut Call<'_>,
+    request: ec2::StartInstancesRequest,
+) -> Outcome<ec2::StartInstancesResult> {
+    let changes = change_each(call, &request.instance_ids, |call, id| {
+        instance::start(&mut call.state, call.context, id)
+    })?;
+    Ok(ec2::StartInstancesResult {
+        starting_instances: changes,
+    })
+}
+
+pub(super) fn stop(
+    call: &mut Call<'_>,
+    request: ec2::StopInstancesRequest,
+) -> Outcome<ec2::StopInstancesResult> {
+    if request.hibernate.unwrap_or(false) {
+        return Err(
+            crate::model::Refusal::unsupported("Hibernation is not implemented by Skylab").into(),
+        );
+    }
+    let changes = change_each(call, &request.instance_ids, |call, id| {
+        instance::stop(&mut call.state, call.context, id)
+    })?;
+    Ok(ec2::StopInstancesResult {
+        stopping_instances: changes,
+    })
+}
+
+pub(super) fn reboot(
+    call: &mut Call<'_>,
+    request: ec2::RebootInstancesRequest,
+) -> Outcome<Nothing> {
+    for id in &request.instance_ids {
+        instance::reboot(&mut call.state, call.context, id)?;
+    }
+    Ok(Nothing {})
+}
+
+pub(super) fn console_output(
+    call: &mut Call<'_>,
+    request: ec2::GetConsoleOutputRequest,
+) -> Outcome<ec2::GetConsoleOutputResult> {
+    let instance = instance::find(&call.state, call.context, &request.instance_id)?;
+    let text = (call.console)(&instance.id);
+    Ok(ec2::GetConsoleOutputResult {
+        instance_id: Some(instance.id.to_string()),
+        output: text.map(|text| STANDARD.encode(text)),
+        timestamp: Some(Timestamp(call.context.now)),
+    })
+}

@@ -1,0 +1,16 @@
+//! States that end by themselves.
+
+use super::{State, instance, nat_gateway};
+
+/// Ends every state that is over by `now` and says when the next one ends, in seconds since 1970.
+pub fn advance(state: &mut State, now: i64) -> Option<i64> {
+    nat_gateway::finish_transitions(state, now);
+    instance::finish_transitions(state, now);
+    [
+        nat_gateway::next_transition(state),
+        instance::next_transition(state),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+}

@@ -1,0 +1,243 @@
+//! AWS's APIs over HTTP: a request's signature, its service, its operation, its answer.
+
+use super::{request_id, respond};
+use crate::cloud::{Cloud, unix_time};
+use crate::guests::Consoles;
+use aws::api::Answer;
+use aws::model::{Context, InstanceId, Pace, State};
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::Full;
+use hyper::Response;
+use std::time::Instant;
+use wire::error::ApiError;
+use wire::query::{Node, pairs};
+use wire::sigv4::{self, Claim, Signable};
+
+/// Which keys are good.
+#[derive(Clone)]
+pub struct Keys {
+    /// The lab's access key's id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// Whether any other is as good (`--any-key`).
+    pub any: bool,
+}
+
+/// AWS's APIs of one lab.
+pub struct Api {
+    cloud: Cloud,
+    keys: Keys,
+    pace: Pace,
+    quotas: bool,
+    consoles: Consoles,
+}
+
+/// The services that answer here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    Ec2,
+    Sts,
+}
+
+/// A request, understood.
+enum Operation {
+    Ec2(wire::ec2::Request),
+    Sts(wire::sts::Request),
+}
+
+impl Api {
+    /// The APIs of an account.
+    pub fn new(cloud: Cloud, keys: Keys, pace: Pace, quotas: bool, consoles: Consoles) -> Self {
+        Self {
+            cloud,
+            keys,
+            pace,
+            quotas,
+            consoles,
+        }
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(&self, head: &Parts, body: Bytes) -> Response<Full<Bytes>> {
+        let id = request_id::fresh();
+        let begun = Instant::now();
+        let call = Call::read(head, &body);
+        let (service, outcome) = self.outcome(&call, &body, &id).await;
+        let action = call.parameter("Action").unwrap_or("-");
+        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match outcome {
+            Ok(body) => {
+                tracing::info!(request = id, action, status = 200, took_us, "api call");
+                respond(200, "text/xml;charset=UTF-8", &id, body)
+            }
+            Err(error) => {
+                let (code, status) = (error.code.as_str(), error.status);
+                tracing::info!(request = id, action, status, code, took_us, "api call");
+                let body = match service {
+                    Service::Ec2 => error.ec2(&id),
+                    Service::Sts => error.query(wire::sts::NAMESPACE, &id),
+                };
+                respond(status, "text/xml;charset=UTF-8", &id, body)
+            }
+        }
+    }
+
+    async fn outcome(
+        &self,
+        call: &Call,
+        body: &[u8],
+        id: &str,
+    ) -> (Service, Result<String, ApiError>) {
+        let claim = match call.verify(&self.keys, body) {
+            Ok(claim) => claim,
+            Err(error) => return (Service::Ec2, Err(error)),
+        };
+        let service = match claim.service.as_str() {
+            "ec2" => Service::Ec2,
+            "sts" => Service::Sts,
+            other => {
+                let message =
+                    format!("Skylab does not have the service {other:?} yet; it has ec2 and sts");
+                return (Service::Sts, Err(unsupported(message)));
+            }
+        };
+        let outcome = match call.operation(service) {
+            Ok(operation) => self.carry_out(operation, claim, id).await,
+            Err(error) => Err(error),
+        };
+        (service, outcome)
+    }
+
+    async fn carry_out(
+        &self,
+        operation: Operation,
+        claim: Claim,
+        id: &str,
+    ) -> Result<String, ApiError> {
+        let snapshot = self.cloud.snapshot();
+        let account = &snapshot.state.settings.account;
+        let context = Context {
+            region: claim.region,
+            now: unix_time(),
+            pace: self.pace,
+            quotas: self.quotas,
+            caller: format!("arn:aws:iam::{account}:root"),
+        };
+        if reads(&operation) {
+            let console = &self.consoles;
+            return run(&snapshot.state, &context, operation, id, console)
+                .map(|answer| answer.body);
+        }
+        let (request, consoles) = (id.to_owned(), self.consoles.clone());
+        self.cloud
+            .change(id, move |state| {
+                match run(state, &context, operation, &request, &consoles) {
+                    Ok(answer) => (answer.state, Ok(answer.body)),
+                    Err(error) => (None, Err(error)),
+                }
+            })
+            .await
+            .unwrap_or_else(|failure| {
+                tracing::error!(request = id, %failure, "a change failed");
+                Err(ApiError::new("InternalError", failure.to_string()))
+            })
+    }
+}
+
+fn unsupported(message: String) -> ApiError {
+    let mut error = ApiError::new("UnsupportedOperation", message);
+    error.status = 501;
+    error
+}
+
+fn run(
+    state: &State,
+    context: &Context,
+    operation: Operation,
+    id: &str,
+    consoles: &Consoles,
+) -> Result<Answer, ApiError> {
+    match operation {
+        Operation::Ec2(request) => {
+            let console = |instance: &InstanceId| Some(consoles.read(instance));
+            aws::api::ec2(state, context, request, id, &console)
+        }
+        Operation::Sts(request) => aws::api::sts(state, context, &request, id),
+    }
+}
+
+/// Whether an operation only looks: then the published snapshot is enough.
+fn reads(operation: &Operation) -> bool {
+    aws::api::reads_only(match operation {
+        Operation::Ec2(request) => request.name(),
+        Operation::Sts(request) => request.name(),
+    })
+}
+
+/// An HTTP request as far as AWS's protocols look at it.
+struct Call {
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    parameters: Vec<(String, String)>,
+}
+
+impl Call {
+    fn read(head: &Parts, body: &[u8]) -> Self {
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let mut parameters = pairs(&query);
+        parameters.extend(pairs(&String::from_utf8_lossy(body)));
+        Self {
+            method: head.method.as_str().to_owned(),
+            path: head.uri.path().to_owned(),
+            query,
+            headers,
+            parameters,
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn verify(&self, keys: &Keys, body: &[u8]) -> Result<Claim, ApiError> {
+        let signable = Signable {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            headers: &self.headers,
+            body,
+        };
+        let secret = |id: &str| (id == keys.id).then(|| keys.secret.clone());
+        sigv4::verify(&signable, secret, keys.any, unix_time())
+    }
+
+    fn operation(&self, service: Service) -> Result<Operation, ApiError> {
+        let action = self.parameter("Action").ok_or_else(|| {
+            let message = "The request must contain the parameter Action.";
+            ApiError::new("MissingAction", message)
+        })?;
+        let own = self.parameters.iter().filter(|(name, _)| {
+            !(name == "Action" || name == "Version" || name.starts_with("X-Amz-"))
+        });
+        let parameters = Node::tree(own.cloned());
+        match service {
+            Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
+            Service::Sts => wire::sts::Request::parse(action, &parameters).map(Operation::Sts),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  skylab up --detach                              start the lab
+  eval \"$(skylab env)\"                            point aws-cli, boto3 and terraform at it
+  aws ec2 create-vpc --cidr-block 10.0.0.0/16     build something
+  skylab exec instance/web -- ping -c1 10.0.2.4   send real packets
+  skylab explain internet instance/web --port 80  and see why they got through, or not
+  skylab down                                     end it; the next `up` brings everything back";
+
+/// Runs AWS networks on this machine: real API, real packets, real reasons.
+#[derive(Debug, Parser)]
+#[command(name = "skylab", version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The lab's state directory; several labs run side by side with different ones
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the lab, or do nothing if it runs
+    Up(Up),
+    /// Show what runs and what is wrong
+    Status(Status),
+    /// End the lab; its state stays
+    Down,
+    /// End the lab and empty its state
+    Reset,
+    /// Print the variables that point a cloud's own tools at the lab
+    Env(Env),
+    /// Run a program at a place in the lab
+    Exec(Exec),
+    /// Open a shell at a place in the lab
+    Shell(Shell),
+    /// Say, hop by hop, why a packet gets from one place to another or doesn't
+    Explain(Explain),
+    /// Write a place's packets as pcapng, for Wireshark
+    Capture(Capture),
+    /// Print the version
+    Version,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  skylab up --detach
+  skylab up --state /tmp/lab-a --aws-port 0 --socks-port 0   a second lab, on any free ports
+  skylab up --packets none                                   the API alone, without namespaces")]
+pub(crate) struct Up {
+    /// Return when the lab is ready and leave it running
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// What forwards packets
+    #[arg(long, value_enum, default_value_t = Packets::Kernel)]
+    pub(crate) packets: Packets,
+    /// Port of AWS's API on 127.0.0.1; 0 for any
+    #[arg(long, default_value_t = 4566, value_name = "PORT")]
+    pub(crate) aws_port: u16,
+    /// Port of the SOCKS5 proxy into the lab on 127.0.0.1; 0 for any
+    #[arg(long, default_value_t = 4570, value_name = "PORT")]
+    pub(crate) socks_port: u16,
+    /// Let any program of this machine use the proxy, without its token (for browsers)
+    #[arg(long)]
+    pub(crate) socks_open: bool,
+    /// Accept any AWS access key (for tools that bring their own, such as awslocal)
+    #[arg(long)]
+    pub(crate) any_key: bool,
+    /// Quotas to hold
+    #[arg(long, value_enum, default_value_t = Quotas::Default)]
+    pub(crate) quotas: Quotas,
+    /// How fast the cloud's own waiting passes
+    #[arg(long, value_enum, default_value_t = Pace::Fast)]
+    pub(crate) pace: Pace,
+    /// Port kept for Google Cloud's API, which this version doesn't have
+    #[arg(long, default_value_t = 4567, value_name = "PORT")]
+    pub(crate) gcp_port: u16,
+    /// Port kept for Azure's API, which this version doesn't have
+    #[arg(long, default_value_t = 4568, value_name = "PORT")]
+    pub(crate) azure_port: u16,
+    /// The second half of --detach
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Packets {
+    /// Linux does
+    Kernel,
+    /// Nothing does: API and explanations only
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Quotas {
+    /// The cloud's defaults
+    Default,
+    /// None
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pace {
+    /// As short as the work takes
+    Fast,
+    /// The cloud's own times
+    Real,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Status {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  eval \"$(skylab env)\"
+  skylab env aws --format json")]
+pub(crate) struct Env {
+    /// Whose tools
+    #[arg(value_enum, default_value_t = Cloud::Aws)]
+    pub(crate) cloud: Cloud,
+    /// Lines for a shell, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Sh)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cloud {
+    Aws,
+    Gcp,
+    Azure,
+    Kube,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Sh,
+    Json,
+}
+
+const PLACES: &str = "\
+Places:
+  internet                  a machine on the lab's internet
+  internet:203.0.113.7      one with that public address
+  instance/web, i-0abc…     an instance, by its Name or id
+  eni/eni-0abc…             a network interface
+  vpc-0abc…/10.0.1.4        whoever has an address in a network";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = PLACES)]
+pub(crate) struct Exec {
+    /// Where
+    pub(crate) place: String,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = PLACES)]
+pub(crate) struct Shell {
+    /// Where
+    pub(crate) place: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Places:
+  internet                  a machine on the lab's internet
+  internet:203.0.113.7      one with that public address
+  instance/web, i-0abc…     an instance, by its Name or id
+  eni/eni-0abc…             a network interface
+  vpc-0abc…/10.0.1.4        whoever has an address in a network
+  198.51.100.1              as destination: an address, as it is seen from the other place
+
+Exit status: 0 delivered, 1 dropped, 2 unknown, 64 and up for bad input.
+
+Examples:
+  skylab explain internet instance/web --port 443
+  skylab explain instance/web instance/db --port 5432 --json
+  skylab explain instance/db 203.0.113.10 --proto icmp")]
+pub(crate) struct Explain {
+    /// Where the packet starts
+    pub(crate) from: String,
+    /// Where it should arrive
+    pub(crate) to: String,
+    /// The destination port; without it 80 for TCP and 53 for UDP
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// The protocol
+    #[arg(long, value_enum, default_value_t = Proto::Tcp)]
+    pub(crate) proto: Proto,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Filters: tcp, udp, icmp, arp, [src|dst] host A, [src|dst] net A/N, [src|dst] port N,
+each perhaps after not, joined by and. Ctrl-C ends the capture.
+
+Examples:
+  skylab capture instance/web port 80 | wireshark -k -i -
+  skylab capture eni/eni-0abc… -w eni.pcapng")]
+pub(crate) struct Capture {
+    /// Where
+    pub(crate) place: String,
+    /// Which packets
+    pub(crate) filter: Vec<String>,
+    /// Write to this file rather than to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Proto {
+    Tcp,
+    Udp,
+    Icmp,
+}
+
+impl Up {
+    /// The same flags as words, for the process that carries them out.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = vec!["up".to_owned()];
+        let mut flag = |given: bool, name: &str| {
+            if given {
+                words.push(name.to_owned());
+            }
+        };
+        flag(self.socks_open, "--socks-open");
+        flag(self.any_key, "--any-key");
+        flag(self.packets == Packets::None, "--packets=none");
+        flag(self.quotas == Quotas::None, "--quotas=none");
+        flag(self.pace == Pace::Real, "--pace=real");
+        words.push(format!("--aws-port={}", self.aws_port));
+        words.push(format!("--socks-port={}", self.socks_port));
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn state_is_accepted_anywhere() {
+        for line in [
+            "skylab --state /s up --detach",
+            "skylab up --detach --state /s",
+            "skylab exec --state /s internet -- true",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(args.state, Some(PathBuf::from("/s")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_programs_flags_are_its_own() {
+        let line = "skylab exec internet ping -c 1 --state";
+        let args = Args::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}"));
+        let Command::Exec(exec) = args.command else {
+            panic!("not exec")
+        };
+        assert_eq!(exec.command, ["ping", "-c", "1", "--state"]);
+    }
+
+    #[test]
+    fn flags_survive_being_passed_on() {
+        let line = "skylab up --aws-port 0 --any-key --packets none --quotas none --pace real";
+        let given = Args::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}"));
+        let Command::Up(given) = given.command else {
+            panic!("not up")
+        };
+        let passed = std::iter::once("skylab".to_owned()).chain(given.words());
+        let passed = Args::try_parse_from(passed).unwrap_or_else(|e| panic!("{e}"));
+        let Command::Up(passed) = passed.command else {
+            panic!("not up")
+        };
+        assert_eq!(format!("{given:?}"), format!("{passed:?}"));
+    }
+}

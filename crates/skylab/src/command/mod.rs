@@ -1,0 +1,11 @@
+//! The commands.
+
+pub(crate) mod capture;
+pub(crate) mod down;
+pub(crate) mod env;
+pub(crate) mod exec;
+pub(crate) mod explain;
+pub(crate) mod reset;
+pub(crate) mod shell;
+pub(crate) mod status;
+pub(crate) mod up;

@@ -1,0 +1,120 @@
+//! What the lab refuses, and what `up` promises around it.
+
+use crate::lab::{Lab, text};
+
+fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// OPS-SAFE: wrong keys, web pages, foreign names and rubbish are refused; the lab lives on.
+#[test]
+fn strangers_are_refused() {
+    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    let api = lab.api();
+    let forged = api.with_secret("wrong").call("ec2", "DescribeVpcs", &[]);
+    assert_eq!(
+        (forged.status, forged.one("Code").as_str()),
+        (401, "AuthFailure")
+    );
+    let own = ("host", api.address());
+    for refused in [
+        headers(&[("host", "evil.example")]),
+        headers(&[own, ("origin", "https://evil.example")]),
+        headers(&[own, ("sec-fetch-site", "cross-site")]),
+    ] {
+        assert_eq!(
+            api.send("POST", &refused, "Action=DescribeVpcs").status,
+            403
+        );
+    }
+    let unsigned = api.send("POST", &headers(&[own]), "Action=DescribeVpcs");
+    assert_eq!(unsigned.one("Code"), "MissingAuthenticationToken");
+    for rubbish in [
+        &b"\0\x01\x02\r\n\r\n"[..],
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+    ] {
+        api.send_raw(rubbish);
+    }
+    let unknown = api.call("ec2", "MakeCoffee", &[]);
+    assert_eq!(unknown.one("Code"), "InvalidAction");
+    let elsewhere = api.call("s3", "ListBuckets", &[]);
+    assert_eq!(
+        (elsewhere.status, elsewhere.one("Code").as_str()),
+        (501, "UnsupportedOperation")
+    );
+    assert_eq!(api.call("ec2", "DescribeVpcs", &[]).status, 200);
+}
+
+/// The contract of `up`: a second one exits 0, the process names its state, ports that are taken
+/// are said.
+#[test]
+fn up_keeps_its_promises() {
+    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    assert!(lab.up(&[]).status.success());
+    let status = lab.status();
+    let pid = status["pid"].as_i64().unwrap();
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(line.contains(lab.state().to_str().unwrap()), "{line}");
+    let port = status["ports"]["aws"].to_string();
+    let Some(other) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    other.ok(&["down"]);
+    let taken = other.run(&["up", "--detach", "--packets", "none", "--aws-port", &port]);
+    assert!(!taken.status.success());
+    assert!(
+        text(&taken.stderr).contains(&port),
+        "{}",
+        text(&taken.stderr)
+    );
+}
+
+/// `exec`'s own failures are 125 to 127, the program's status is its own.
+#[test]
+fn exec_tells_failures_apart() {
+    let Some(lab) = Lab::start(&[]) else { return };
+    for (words, code) in [
+        (&["exec", "internet", "--", "sh", "-c", "exit 42"][..], 42),
+        (&["exec", "internet", "--", "sh", "-c", "kill -9 $$"], 137),
+        (&["exec", "internet", "--", "no-such-program"], 127),
+        (&["exec", "internet", "--", "/etc/passwd"], 126),
+        (&["exec", "mars", "--", "true"], 125),
+        (&["exec", "instance/nobody", "--", "true"], 125),
+        (&["explain", "mars", "internet"], 64),
+        (&["explain", "internet"], 64),
+    ] {
+        assert_eq!(lab.run(words).status.code(), Some(code), "{words:?}");
+    }
+}
+
+/// OPS-SAFE: a guest changes nothing of the machine and can't read the lab's keys.
+#[test]
+fn guests_are_confined() {
+    let Some(lab) = Lab::start(&[]) else { return };
+    let mark = format!("/etc/skylab-mark-{}", std::process::id());
+    let attempt = format!("echo x >{mark} && cat {mark}");
+    assert_eq!(
+        lab.ok(&["exec", "internet", "--", "sh", "-c", &attempt]),
+        "x\n"
+    );
+    assert!(!std::path::Path::new(&mark).exists());
+    let keys = lab.state().join("credentials.json");
+    let keys = lab.run(&["exec", "internet", "--", "cat", keys.to_str().unwrap()]);
+    assert!(!keys.status.success() && keys.stdout.is_empty());
+    for attempt in [
+        "echo x >/proc/sys/kernel/core_pattern",
+        "echo b >/proc/sysrq-trigger",
+        "mknod /tmp/disk b 8 0",
+    ] {
+        let output = lab.run(&["exec", "internet", "--", "sh", "-c", attempt]);
+        assert!(!output.status.success(), "{attempt}");
+    }
+}

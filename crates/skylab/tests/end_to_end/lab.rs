@@ -1,0 +1,125 @@
+//! A lab of a test's own: its state is a fresh directory, its ports are free ones.
+
+use crate::api::Api;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A running lab; it ends with the test.
+pub(crate) struct Lab {
+    state: PathBuf,
+}
+
+impl Lab {
+    /// Starts one; `None` where the machine forbids namespaces.
+    pub(crate) fn start(flags: &[&str]) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("skylab-test-{}-{number}", std::process::id());
+        let lab = Self {
+            state: std::env::temp_dir().join(name),
+        };
+        let up = lab.up(flags);
+        if up.status.success() {
+            return Some(lab);
+        }
+        let said = text(&up.stderr);
+        let forbidden = said.contains("does not let an ordinary process make namespaces");
+        assert!(
+            forbidden && std::env::var_os("SKYLAB_REQUIRE_NAMESPACES").is_none(),
+            "up failed: {said}"
+        );
+        eprintln!("skipped: {said}");
+        None
+    }
+
+    /// `skylab up --detach` on this lab's state.
+    pub(crate) fn up(&self, flags: &[&str]) -> Output {
+        let mut words = vec!["up", "--detach", "--aws-port", "0", "--socks-port", "0"];
+        words.extend(flags);
+        self.run(&words)
+    }
+
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// A command on this lab's state.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_skylab"));
+        command
+            .arg("--state")
+            .arg(&self.state)
+            .args(words)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command and gives what it said.
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and gives its standard output.
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}\n{}",
+            output.status,
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    /// The lab's `status --json`.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&["status", "--json"])).unwrap()
+    }
+
+    /// The lab's own variables.
+    pub(crate) fn variables(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ok(&["env", "--format", "json"])).unwrap()
+    }
+
+    /// A client of the lab's API.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(&self.variables())
+    }
+
+    /// Kills the lab's process, as nobody can refuse.
+    pub(crate) fn kill(&self) {
+        let pid = self.status()["pid"].as_i64().unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+
+    /// Whether a place can exchange TCP packets with an address: nothing listens on the port, so
+    /// being refused is proof of both ways.
+    pub(crate) fn reaches(&self, place: &str, address: &str) -> bool {
+        let attempt = format!("timeout 2 bash -c ': </dev/tcp/{address}/9'");
+        let output = self.run(&["exec", place, "--", "sh", "-c", &attempt]);
+        text(&output.stderr).contains("refused")
+    }
+
+    /// The processes that name this lab's state on their command line.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let state = self.state.to_str().unwrap();
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
+            .filter(|line| line.contains(state))
+            .collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.run(&["down"]);
+        let _ = std::fs::remove_dir_all(&self.state);
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

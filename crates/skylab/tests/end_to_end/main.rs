@@ -1,0 +1,12 @@
+//! The command itself, from outside: a lab of its own, AWS's API by signed HTTP, real packets.
+//!
+//! Where user namespaces are forbidden these tests say so and pass, unless
+//! `SKYLAB_REQUIRE_NAMESPACES` is set.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod api;
+mod guard;
+mod instances;
+mod lab;
+mod slice;
