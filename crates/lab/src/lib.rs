@@ -5,7 +5,8 @@
 //!
 //! * [`paths`], [`lock`], [`credentials`], [`authority`], [`store`]: what a state directory holds;
 //! * [`cloud`]: the one task that owns the account: carry out, commit, compile, apply, answer;
-//! * [`http`]: the clouds' APIs; [`control`]: the commands; [`socks`]: the proxy;
+//! * [`http`]: the clouds' APIs, and [`client`] a caller of them; [`control`]: the commands;
+//!   [`socks`]: the proxy;
 //! * [`internet`], [`names`], [`metadata`], [`clock`], [`presence`]: what the lab is to its networks;
 //! * [`guests`], [`place`]: who runs where; [`explain`]: why a packet got through or did not;
 //!   [`capture`]: the packets themselves;
@@ -13,6 +14,7 @@
 
 pub mod authority;
 pub mod capture;
+pub mod client;
 pub mod clock;
 pub mod cloud;
 pub mod control;

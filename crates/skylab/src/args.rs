@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
+  skylab demo vpc                                 see it work
   skylab up --detach                              start the lab
   eval \"$(skylab env)\"                            point aws-cli, boto3 and terraform at it
   aws ec2 create-vpc --cidr-block 10.0.0.0/16     build something
@@ -43,8 +44,48 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Write a place's packets as pcapng, for Wireshark
     Capture(Capture),
+    /// Play the chapter's walkthrough on real packets, from start to cleanup
+    Demo(Demo),
     /// Print the version
     Version,
+    /// What a demo runs at places
+    #[command(subcommand, hide = true)]
+    Probe(Probe),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without --state the demo runs a lab of its own, which leaves nothing behind.
+
+Examples:
+  skylab demo vpc           build figure 6-7, prove it, break it, put it back, clean up
+  skylab demo vpc --keep    build it in your lab and leave it there to look around")]
+pub(crate) struct Demo {
+    /// Which
+    #[arg(value_enum, default_value_t = Walkthrough::Vpc)]
+    pub(crate) walkthrough: Walkthrough,
+    /// Build the network and leave it
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Walkthrough {
+    /// An AWS VPC: figure 6-7
+    Vpc,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Probe {
+    /// Answer every caller
+    Serve {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        name: String,
+    },
+    /// Call and print the answer
+    Call { to: std::net::SocketAddrV4 },
 }
 
 #[derive(Clone, Debug, clap::Args)]

@@ -4,10 +4,11 @@
 
 mod args;
 mod command;
+mod demo;
 mod failure;
 mod terminal;
 
-use args::{Args, Command};
+use args::{Args, Command, Probe};
 use clap::Parser;
 use clap::error::ErrorKind;
 use failure::{Failure, USAGE};
@@ -30,6 +31,13 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<u8, Failure> {
     let state = lab::paths::StateDir::choose(args.state.as_deref())?;
     match args.command {
+        Command::Demo(demo) => {
+            // What is kept is kept in a lab that stays.
+            let named = args.state.is_some() || demo.keep;
+            command::demo::run(named.then_some(&state), &demo)
+        }
+        Command::Probe(Probe::Serve { port, name }) => demo::probe::serve(port, &name),
+        Command::Probe(Probe::Call { to }) => demo::probe::call(to),
         Command::Up(up) => command::up::run(&state, &up),
         Command::Status(status) => command::status::run(&state, &status),
         Command::Down => command::down::run(&state),

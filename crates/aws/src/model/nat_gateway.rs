@@ -235,7 +235,7 @@ pub fn delete(state: &mut State, context: &Context, id: &str) -> Result<NatGatew
     }
     let mut gateway = gateway.clone();
     if let Some(allocation) = &gateway.allocation {
-        elastic_ip::disassociate(state, allocation)?;
+        elastic_ip::dissolve(state, allocation);
     }
     network_interface::release(state, &gateway.network_interface)?;
     network_interface::delete(state, &gateway.network_interface)?;

@@ -201,6 +201,10 @@ impl<'a> Journey<'_, 'a> {
             .into());
         };
         let told = |to: &str| format!("{} → {to}", route.prefix);
+        let told_port = |port: &Port| match &port.host {
+            Some((host, _)) => format!("{} → {host} ({})", route.prefix, port.id),
+            None => told(port.id.as_str()),
+        };
         match &route.target {
             Target::Local => {
                 self.hop(
@@ -220,7 +224,7 @@ impl<'a> Journey<'_, 'a> {
                         Some(id.as_str()),
                         Some(&route.id),
                         HopAction::Route,
-                        told(target.as_str()),
+                        told_port(port),
                     );
                     Ok(Exit::Port(port))
                 }

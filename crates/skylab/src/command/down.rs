@@ -20,6 +20,13 @@ pub(crate) fn run(state: &StateDir) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Asks the lab to end.
+pub(crate) fn ask(state: &StateDir) -> Result<(), Failure> {
+    // A lab that is just ending may not answer any more.
+    let _ = control::connect(state)?.ask(&Request::Down);
+    Ok(())
+}
+
 /// Ends the lab and waits until it is gone; whether one ran.
 pub(crate) fn end(state: &StateDir) -> Result<bool, Failure> {
     let lab = match control::connect(state) {

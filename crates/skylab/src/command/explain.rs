@@ -41,7 +41,8 @@ pub(crate) fn run(state: &StateDir, args: args::Explain) -> Result<u8, Failure> 
     })
 }
 
-fn told(explanation: &Explanation, paint: Paint) -> String {
+/// An explanation as text.
+pub(crate) fn told(explanation: &Explanation, paint: Paint) -> String {
     let mut text = String::new();
     let flow = &explanation.flow;
     let places = format!("{} → {}", flow.from, flow.to);

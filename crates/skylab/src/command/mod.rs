@@ -1,6 +1,7 @@
 //! The commands.
 
 pub(crate) mod capture;
+pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod exec;

@@ -5,7 +5,7 @@
 
 use crate::args::{Pace, Packets, Quotas, Up};
 use crate::failure::Failure;
-use kernel::launch::{self, Inside, LaunchOptions};
+use kernel::launch::{self, Inside, LaunchOptions, Spawned};
 use lab::control::{self, Ports};
 use lab::log::Echo;
 use lab::paths::StateDir;
@@ -41,6 +41,54 @@ pub(crate) fn run(state: &StateDir, up: &Up) -> Result<u8, Failure> {
         return Err(again(state, up).exec().into());
     }
     foreground(state, up)
+}
+
+/// A lab on a state, on free ports, apart from this command; nothing if one runs.
+pub(crate) fn ensure(state: &StateDir) -> Result<(), Failure> {
+    let up = Up {
+        detach: true,
+        ..on_free_ports()
+    };
+    run(state, &up).map(drop)
+}
+
+/// A lab as this command's child, on free ports, that ends when this command does.
+pub(crate) fn private(state: &StateDir) -> Result<Spawned, Failure> {
+    let options = options(state, &on_free_ports(), Echo::None);
+    let launch_options = LaunchOptions {
+        hidden: vec![state.path().to_owned()],
+        die_with_parent: true,
+        // Ctrl-C ends this command, and the lab with it.
+        new_session: true,
+    };
+    let (mut told, mut tell) = io::pipe()?;
+    let lab = launch::spawn(&launch_options, |inside| {
+        // Nobody may be left to tell.
+        live(&options, inside, |_| drop(tell.write_all(READY.as_bytes())))
+    })?;
+    drop(tell);
+    let mut heard = [0; READY.len()];
+    match told.read_exact(&mut heard) {
+        Ok(()) => Ok(lab),
+        // It said why on the standard error stream it shares with this command.
+        Err(_) => Err(Failure::new(1, "the lab ended while it started")),
+    }
+}
+
+fn on_free_ports() -> Up {
+    Up {
+        detach: false,
+        packets: Packets::Kernel,
+        aws_port: 0,
+        socks_port: 0,
+        socks_open: false,
+        any_key: false,
+        quotas: Quotas::Default,
+        pace: Pace::Fast,
+        gcp_port: 0,
+        azure_port: 0,
+        detached: false,
+    }
 }
 
 /// This program again, with the state spelt out.
