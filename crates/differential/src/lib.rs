@@ -2,7 +2,7 @@
 //!
 //! A [`scenario::Scenario`] is a list of building steps and flows, drawn from a seed. It is built
 //! as an AWS account's state, compiled to a fabric, realised by the kernel back end, and every flow
-//! is sent as real packets from real sockets while [`fabric::walk`] is asked about it. Where the two
+//! is sent as real packets from real sockets while [`fabric::walk()`] is asked about it. Where the two
 //! disagree, [`shrink`] leaves out steps and flows until nothing more can go, and what is left is
 //! printed with the seed.
 

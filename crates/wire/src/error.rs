@@ -31,7 +31,7 @@ impl ApiError {
         let mut writer = Writer::new("item");
         writer.element("Response", |w| {
             w.element("Errors", |w| {
-                w.element("Error", |w| self.code_and_message(w))
+                w.element("Error", |w| self.code_and_message(w));
             });
             w.element("RequestID", |w| w.text(request_id));
         });
@@ -48,7 +48,7 @@ impl ApiError {
                         "Receiver"
                     } else {
                         "Sender"
-                    })
+                    });
                 });
                 self.code_and_message(w);
             });

@@ -310,10 +310,10 @@ pub(crate) fn known_only(
     refused: &[&str],
 ) -> Result<(), ApiError> {
     // Members that requests don't have stand in `known` without a name.
-    for name in node
+    if let Some(name) = node
         .children
         .keys()
-        .filter(|name| name.is_empty() || !known.contains(&name.as_str()))
+        .find(|name| name.is_empty() || !known.contains(&name.as_str()))
     {
         let full = if parent.is_empty() {
             name.clone()
@@ -493,7 +493,7 @@ pub(crate) fn respond(
         } else {
             writer.element(&format!("{action}Result"), |writer| output.content(writer));
             writer.element("ResponseMetadata", |writer| {
-                writer.element("RequestId", |writer| writer.text(request_id))
+                writer.element("RequestId", |writer| writer.text(request_id));
             });
         }
     });

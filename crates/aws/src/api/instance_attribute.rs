@@ -40,7 +40,7 @@ pub(super) fn describe(
             result.user_data = Some(AttributeValue { value: encoded });
         }
         Name::DisableApiTermination => {
-            result.disable_api_termination = flag(instance.disable_api_termination)
+            result.disable_api_termination = flag(instance.disable_api_termination);
         }
         Name::DisableApiStop => result.disable_api_stop = flag(instance.disable_api_stop),
         Name::InstanceInitiatedShutdownBehavior => {
@@ -49,7 +49,7 @@ pub(super) fn describe(
         Name::RootDeviceName => result.root_device_name = text("/dev/xvda"),
         Name::SourceDestCheck => {
             result.source_dest_check =
-                primary.and_then(|interface| flag(interface.source_dest_check))
+                primary.and_then(|interface| flag(interface.source_dest_check));
         }
         Name::GroupSet => {
             result.groups = primary
@@ -113,7 +113,7 @@ pub(super) fn modify(
         }
         let data = data.value.unwrap_or_default().0;
         instance::edit(&mut call.state, &id, |instance| {
-            instance.user_data = Some(data).filter(|data| !data.is_empty())
+            instance.user_data = Some(data).filter(|data| !data.is_empty());
         });
     }
     let behavior = request
@@ -157,7 +157,7 @@ fn change_type(
         return Err(not_stopped(id, "instanceType"));
     }
     instance::edit(&mut call.state, id, |instance| {
-        instance.instance_type = kind
+        instance.instance_type = kind;
     });
     Ok(())
 }

@@ -280,9 +280,9 @@ fn interface(
             continue;
         };
         if given.primary.unwrap_or(false) {
-            primary = Some(ip)
+            primary = Some(ip);
         } else {
-            secondary.push(ip)
+            secondary.push(ip);
         }
     }
     let index = of

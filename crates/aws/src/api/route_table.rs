@@ -416,7 +416,6 @@ pub(super) fn replace_route(
         interface: request.network_interface_id,
         instance: request.instance_id,
         local: request.local_target.unwrap_or(false),
-        ..Asked::default()
     };
     let target = target(call, &asked)?;
     route_table::replace_route(

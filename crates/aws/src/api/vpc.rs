@@ -225,7 +225,7 @@ pub(super) fn describe_attribute(
     match request.attribute {
         VpcAttributeName::EnableDnsSupport => result.enable_dns_support = value(vpc.dns_support),
         VpcAttributeName::EnableDnsHostnames => {
-            result.enable_dns_hostnames = value(vpc.dns_hostnames)
+            result.enable_dns_hostnames = value(vpc.dns_hostnames);
         }
         VpcAttributeName::EnableNetworkAddressUsageMetrics => {
             result.enable_network_address_usage_metrics = value(vpc.network_address_usage_metrics);

@@ -47,13 +47,13 @@ fn differing<K: Ord + Clone, V: PartialEq>(
 impl Touched {
     pub(super) fn between(old: &State, new: &State) -> Self {
         let mut touched = Self::default();
-        touched.from_networks(old, new);
-        touched.from_hosts(old, new);
-        touched.from_filters(old, new);
+        touched.note_networks(old, new);
+        touched.note_hosts(old, new);
+        touched.note_filters(old, new);
         touched
     }
 
-    fn from_networks(&mut self, old: &State, new: &State) {
+    fn note_networks(&mut self, old: &State, new: &State) {
         differing(&old.vpcs, &new.vpcs, |id, _| {
             self.vpcs.insert(id.clone());
         });
@@ -125,7 +125,7 @@ impl Touched {
         self.route_tables.extend(having.map(|(id, _)| id.clone()));
     }
 
-    fn from_hosts(&mut self, old: &State, new: &State) {
+    fn note_hosts(&mut self, old: &State, new: &State) {
         differing(
             &old.network_interfaces,
             &new.network_interfaces,
@@ -185,7 +185,7 @@ impl Touched {
             .extend(interface.groups.iter().cloned());
     }
 
-    fn from_filters(&mut self, old: &State, new: &State) {
+    fn note_filters(&mut self, old: &State, new: &State) {
         differing(&old.security_groups, &new.security_groups, |id, _| {
             self.security_groups.insert(id.clone());
         });

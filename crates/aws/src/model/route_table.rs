@@ -241,7 +241,7 @@ pub fn add_local(state: &mut State, vpc: &VpcId, cidr: Ipv4Net) {
 /// A VPC lost a CIDR.
 pub fn remove_local(state: &mut State, vpc: &VpcId, cidr: Ipv4Net) {
     edit_all(state, vpc, |table| {
-        table.routes.retain(|route| *route != local(cidr))
+        table.routes.retain(|route| *route != local(cidr));
     });
 }
 
@@ -259,7 +259,7 @@ pub fn route_everything_to(state: &mut State, vpc: &VpcId, gateway: &InternetGat
                 destination,
                 target,
                 origin: RouteOrigin::CreateRoute,
-            })
+            });
         });
     }
 }
@@ -291,7 +291,7 @@ fn leave(state: &mut State, with: &AssociatedWith) {
         edit(state, &id, |table| {
             table
                 .associations
-                .retain(|association| association.with != *with)
+                .retain(|association| association.with != *with);
         });
     }
 }
@@ -302,7 +302,7 @@ fn join(state: &mut State, id: &RouteTableId, with: AssociatedWith) -> RouteTabl
         table.associations.push(RouteTableAssociation {
             id: association.clone(),
             with,
-        })
+        });
     });
     association
 }
@@ -474,7 +474,7 @@ pub fn replace_association(
     edit(state, &from, |table| {
         table
             .associations
-            .retain(|association| association.with != with)
+            .retain(|association| association.with != with);
     });
     Ok(join(state, &to, with))
 }
@@ -520,7 +520,7 @@ pub fn create_route(
             destination,
             target,
             origin: RouteOrigin::CreateRoute,
-        })
+        });
     });
     Ok(())
 }
@@ -689,7 +689,7 @@ pub fn delete_route(
     edit(state, &id, |table| {
         table
             .routes
-            .retain(|route| route.destination != *destination)
+            .retain(|route| route.destination != *destination);
     });
     Ok(())
 }

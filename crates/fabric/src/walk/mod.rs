@@ -106,7 +106,7 @@ impl<'a> Walker<'a> {
             Err(stop) => return journey.told(flow, None, stop.verdict(Direction::Out)),
             Ok(End::Service { port, packet }) => {
                 journey.turn();
-                (None, journey.from_service(port, packet.reversed()))
+                (None, journey.service_answers(port, packet.reversed()))
             }
             Ok(End::Host { host, packet }) => {
                 journey.turn();

@@ -43,7 +43,11 @@ impl<'a> Journey<'_, 'a> {
     }
 
     /// A network's service answers a port.
-    pub(super) fn from_service(&mut self, port: &'a Port, packet: Flow) -> Result<End<'a>, Stop> {
+    pub(super) fn service_answers(
+        &mut self,
+        port: &'a Port,
+        packet: Flow,
+    ) -> Result<End<'a>, Stop> {
         self.hop(
             &port.id,
             Some(port.network.as_str()),

@@ -53,12 +53,15 @@ pub enum Failure {
 /// Gives the outcome of a change to whoever asked for it.
 type Reply = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
+/// From the state, a new one or none, and whom to tell.
+type Operation = Box<dyn FnOnce(&State) -> (Option<State>, Reply) + Send>;
+
 /// Work for the owner.
 enum Work {
-    /// A request: from the state, a new one or none, and whom to tell.
+    /// A request.
     Change {
         request: String,
-        operation: Box<dyn FnOnce(&State) -> (Option<State>, Reply) + Send>,
+        operation: Operation,
     },
     /// A place on the internet is wanted.
     Place {

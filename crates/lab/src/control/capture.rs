@@ -1,7 +1,7 @@
 //! A capture that a command asked for, as long as it wants it.
 
 use super::frame;
-use super::protocol::{self, RefusalKind, Reply, Request};
+use super::protocol::{self, Refusal, RefusalKind, Reply, Request};
 use super::server::{Service, refuse};
 use crate::capture::Capture;
 use kernel::NetNs;
@@ -27,7 +27,7 @@ pub(super) fn run(
     });
     let (capture, place, out) = match prepared {
         Ok(prepared) => prepared,
-        Err(refusal) => return frame::send(stream, &refusal, &[]),
+        Err(refusal) => return frame::send(stream, &Reply::from(refusal), &[]),
     };
     frame::send(stream, &Reply::Started, &[])?;
     let end = Arc::new(AtomicBool::new(false));
@@ -36,7 +36,7 @@ pub(super) fn run(
         thread::Builder::new().spawn(move || {
             let reply = match capture.run(&place, File::from(out), &end) {
                 Ok(packets) => Reply::Captured(packets),
-                Err(error) => refuse(RefusalKind::Failed, format!("capturing: {error}")),
+                Err(error) => refuse(RefusalKind::Failed, format!("capturing: {error}")).into(),
             };
             // The command may have gone; its end of the socket wakes the reader either way.
             let _ = frame::send(&stream, &reply, &[]);
@@ -51,7 +51,7 @@ pub(super) fn run(
         .map_err(|_| io::Error::other("a capture panicked"))
 }
 
-fn prepare(service: &Service, asked: &protocol::Capture) -> Result<(Capture, Arc<NetNs>), Reply> {
+fn prepare(service: &Service, asked: &protocol::Capture) -> Result<(Capture, Arc<NetNs>), Refusal> {
     let name = service.place(&asked.place)?;
     let snapshot = service.cloud.snapshot();
     let place = name

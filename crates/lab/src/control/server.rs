@@ -3,7 +3,7 @@
 use super::protocol::{Counts, Ports, Refusal, RefusalKind, Reply, Request, Status};
 use super::{capture, frame, reachable, session};
 use crate::cloud::Cloud;
-use crate::explain;
+use crate::explain::{self, Explanation};
 use crate::guests::Guests;
 use crate::paths::StateDir;
 use crate::place::{PlaceName, PlaceParseError};
@@ -99,18 +99,18 @@ fn converse(service: &Service, stream: &UnixStream) {
             }
             Err(error) => {
                 let refused = refuse(RefusalKind::Failed, format!("not understood: {error}"));
-                let _ = frame::send(stream, &refused, &[]);
+                let _ = frame::send(stream, &Reply::from(refused), &[]);
                 return;
             }
         }
     }
 }
 
-pub(super) fn refuse(kind: RefusalKind, message: impl ToString) -> Reply {
-    Reply::Refused(Refusal {
+pub(super) fn refuse(kind: RefusalKind, message: impl ToString) -> Refusal {
+    Refusal {
         kind,
         message: message.to_string(),
-    })
+    }
 }
 
 fn answer(
@@ -122,7 +122,8 @@ fn answer(
     let reply = match request {
         Request::Status => Reply::Status(status(service)),
         Request::Explain(inquiry) => match explain(service, &inquiry) {
-            Ok(reply) | Err(reply) => reply,
+            Ok(explanation) => Reply::Explained(explanation),
+            Err(refusal) => refusal.into(),
         },
         Request::Exec(exec) => return session::run(service, stream, exec, descriptors),
         // A signal without a program: it has just ended.
@@ -137,18 +138,17 @@ fn answer(
     frame::send(stream, &reply, &[])
 }
 
-fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Reply, Reply> {
+fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Explanation, Refusal> {
     let from = service.place(&inquiry.from)?;
     let to = service.place(&inquiry.to)?;
     let snapshot = service.cloud.snapshot();
     explain::explain(&snapshot, inquiry, &from, &to)
-        .map(Reply::Explained)
         .map_err(|error| refuse(RefusalKind::Place, error))
 }
 
 impl Service {
     /// A place by its words. A place on the internet is made when it is first named.
-    pub(super) fn place(&self, text: &str) -> Result<PlaceName, Reply> {
+    pub(super) fn place(&self, text: &str) -> Result<PlaceName, Refusal> {
         let name: PlaceName = text
             .parse()
             .map_err(|error: PlaceParseError| refuse(RefusalKind::Place, error))?;
@@ -158,7 +158,7 @@ impl Service {
         Ok(name)
     }
 
-    fn internet(&self, address: Ipv4Addr) -> Result<(), Reply> {
+    fn internet(&self, address: Ipv4Addr) -> Result<(), Refusal> {
         self.runtime
             .block_on(self.cloud.place(address))
             .map_err(|failure| refuse(RefusalKind::Failed, failure))?

@@ -1,7 +1,7 @@
 //! A program that a command runs at a place, as long as it runs.
 
 use super::frame;
-use super::protocol::{Ended, Exec, RefusalKind, Reply, Request};
+use super::protocol::{Ended, Exec, Refusal, RefusalKind, Reply, Request};
 use super::server::{Service, refuse};
 use kernel::guest::{ExecError, Exit, Guest, GuestCommand, GuestProcess};
 use std::io;
@@ -28,7 +28,7 @@ pub(super) fn run(
     let started = guest(service, &exec.place).and_then(|guest| start(&guest, exec, descriptors));
     let (process, terminal) = match started {
         Ok(started) => started,
-        Err(refusal) => return frame::send(stream, &refusal, &[]),
+        Err(refusal) => return frame::send(stream, &Reply::from(refusal), &[]),
     };
     let passed: Vec<_> = terminal.iter().map(AsFd::as_fd).collect();
     frame::send(stream, &Reply::Started, &passed)?;
@@ -40,7 +40,7 @@ pub(super) fn run(
             let ended = match process.wait() {
                 Ok(Exit::Code(code)) => Reply::Ended(Ended::Code(code)),
                 Ok(Exit::Signal(signal)) => Reply::Ended(Ended::Signal(signal)),
-                Err(error) => refuse(RefusalKind::Failed, error),
+                Err(error) => refuse(RefusalKind::Failed, error).into(),
             };
             // The command may have gone; its end of the socket wakes the reader below either way.
             let _ = frame::send(&stream, &ended, &[]);
@@ -72,7 +72,7 @@ fn put_down(process: &GuestProcess, ended: impl Fn() -> bool) {
     }
 }
 
-fn guest(service: &Service, place: &str) -> Result<Arc<Guest>, Reply> {
+fn guest(service: &Service, place: &str) -> Result<Arc<Guest>, Refusal> {
     let name = service.place(place)?;
     let snapshot = service.cloud.snapshot();
     let found = name.find(&snapshot);
@@ -89,7 +89,7 @@ fn start(
     guest: &Guest,
     exec: Exec,
     descriptors: Vec<OwnedFd>,
-) -> Result<(GuestProcess, Option<OwnedFd>), Reply> {
+) -> Result<(GuestProcess, Option<OwnedFd>), Refusal> {
     let arguments = if exec.arguments.is_empty() {
         SHELL.map(str::to_owned).to_vec()
     } else {

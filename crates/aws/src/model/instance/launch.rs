@@ -243,7 +243,7 @@ fn start_one(
         image: ImageId::from(launch.image.as_str()),
         instance_type: launch.instance_type.clone(),
         subnet: primary.subnet.clone(),
-        vpc: primary.vpc.clone(),
+        vpc: primary.vpc,
         interfaces: Vec::new(),
         root_volume: Some(volume),
         key_name: launch.key_name.clone(),

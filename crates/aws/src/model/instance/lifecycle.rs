@@ -159,10 +159,10 @@ pub fn finish_transitions(state: &mut State, now: i64) {
         let current = state.instances.get(&id).map(|instance| instance.state);
         match current {
             Some(InstanceState::Pending) => edit(state, &id, |instance| {
-                instance.state = InstanceState::Running
+                instance.state = InstanceState::Running;
             }),
             Some(InstanceState::Stopping) => edit(state, &id, |instance| {
-                instance.state = InstanceState::Stopped
+                instance.state = InstanceState::Stopped;
             }),
             Some(InstanceState::ShuttingDown) => {
                 forget_volumes(state, &id);

@@ -50,7 +50,7 @@ pub(super) fn check_address_slots(
 }
 
 fn check_slots_on(instance: &Instance, slots: usize) -> Result<(), Refusal> {
-    let limit = type_of(instance).map(|of| of.addresses_per_interface as usize);
+    let limit = type_of(instance).map(|of| of.addresses_per_interface);
     if limit.is_some_and(|limit| slots > limit) {
         return Err(Refusal::new(
             "PrivateIpAddressLimitExceeded",
@@ -129,7 +129,7 @@ fn check_fits(
         )));
     }
     let count = present.len() + 1;
-    if type_of(to).is_some_and(|of| count > of.interfaces as usize) {
+    if type_of(to).is_some_and(|of| count > of.interfaces) {
         return Err(Refusal::new(
             "AttachmentLimitExceeded",
             format!(
