@@ -8,14 +8,14 @@ need() { # program, Debian package
     command -v "$1" >/dev/null || missing+=("$2")
 }
 missing=()
-need cc gcc
+need cc "gcc libc6-dev"
 need curl curl
 need ping iputils-ping
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo
     $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq ${missing[*]}
 fi
 
 cargo test --workspace --locked --no-fail-fast "$@"
