@@ -194,7 +194,8 @@ impl Emitter<'_> {
             any = true;
             writeln!(body, "closed! {{ {name} {{")?;
             let mut seen = BTreeSet::new();
-            for value in &shape.values {
+            let more = self.selection.values.get(name).into_iter().flatten();
+            for value in shape.values.iter().chain(more) {
                 let variant = variant(value);
                 if seen.insert(variant.clone()) {
                     writeln!(body, "    {variant} = {value:?},")?;

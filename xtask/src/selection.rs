@@ -12,6 +12,8 @@ pub(crate) struct Selection {
     pub(crate) operations: Vec<String>,
     /// Input shapes of which only these members are honoured.
     pub(crate) members: BTreeMap<String, BTreeSet<String>>,
+    /// Values of enumerations that the published model lacks.
+    pub(crate) values: BTreeMap<String, Vec<String>>,
 }
 
 impl Selection {
@@ -25,6 +27,11 @@ impl Selection {
                 Some("shape") => {
                     let shape = words.next().ok_or("a shape without a name")?;
                     selection.limit(model, shape, words)?;
+                }
+                Some("value") => {
+                    let shape = words.next().ok_or("a value without its enumeration")?;
+                    let values = selection.values.entry(shape.to_owned()).or_default();
+                    values.extend(words.map(str::to_owned));
                 }
                 Some(operation) => {
                     let found = model.operations.get(operation);

@@ -17,11 +17,7 @@ const FILTERS: &[&str] = &[
 
 fn wire_gateway(state: &State, gateway: &InternetGateway) -> ec2::InternetGateway {
     let attachment = |vpc: &crate::model::VpcId| ec2::InternetGatewayAttachment {
-        // EC2 answers "available" here, which its model's enumeration doesn't have.
-        state: "available"
-            .parse()
-            .ok()
-            .or(Some(ec2::AttachmentStatus::Attached)),
+        state: Some(ec2::AttachmentStatus::Available),
         vpc_id: Some(vpc.to_string()),
     };
     ec2::InternetGateway {

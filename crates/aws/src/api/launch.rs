@@ -4,7 +4,7 @@ use super::instance::reservation;
 use super::network_interface::{address, count, group_ids, prefixes};
 use super::tag::for_type;
 use super::{Call, Outcome};
-use crate::model::instance::{self, Launch, LaunchInterface, MetadataOptions};
+use crate::model::instance::{self, CpuCredits, Launch, LaunchInterface, MetadataOptions};
 use crate::model::{Refusal, SecurityGroupId, security_group, subnet, tag, vpc};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -72,7 +72,37 @@ fn tag_all(
         .try_for_each(|interface| apply(interface.as_str(), "network-interface"))
 }
 
+/// Options that every client sends and that a lab has only the default of.
+fn check_defaults(request: &RunInstancesRequest) -> Result<(), Refusal> {
+    let refuse = |what: &str| {
+        Err(Refusal::unsupported(format!(
+            "{what} is not implemented by Skylab"
+        )))
+    };
+    let hibernation = request.hibernation_options.as_ref();
+    if hibernation.is_some_and(|options| options.configured == Some(true)) {
+        return refuse("Hibernation");
+    }
+    let enclave = request.enclave_options.as_ref();
+    if enclave.is_some_and(|options| options.enabled == Some(true)) {
+        return refuse("AWS Nitro Enclaves");
+    }
+    let recovery = request
+        .maintenance_options
+        .as_ref()
+        .and_then(|options| options.auto_recovery);
+    if recovery.is_some_and(|recovery| recovery != ec2::InstanceAutoRecoveryState::Default) {
+        return refuse("Switching automatic recovery off");
+    }
+    let capacity = request.capacity_reservation_specification.as_ref();
+    if capacity.is_some_and(|capacity| capacity.capacity_reservation_target.is_some()) {
+        return refuse("A capacity reservation as target");
+    }
+    Ok(())
+}
+
 fn read(call: &Call<'_>, request: &RunInstancesRequest) -> Result<Launch, Refusal> {
+    check_defaults(request)?;
     let placement = request.placement.as_ref();
     if placement.is_some_and(|placement| {
         placement
@@ -126,6 +156,11 @@ fn read(call: &Call<'_>, request: &RunInstancesRequest) -> Result<Launch, Refusa
         }),
         client_token: request.client_token.clone(),
         ebs_optimized: request.ebs_optimized.unwrap_or(false),
+        credits: request
+            .credit_specification
+            .as_ref()
+            .map(|credits| CpuCredits::named(&credits.cpu_credits))
+            .transpose()?,
         root: root(&request.block_device_mappings)?,
     })
 }

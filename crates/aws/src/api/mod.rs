@@ -8,7 +8,9 @@ mod elastic_ip;
 mod image;
 mod instance;
 mod instance_attribute;
+mod instance_credit;
 mod internet_gateway;
+mod key_pair;
 mod launch;
 mod nat_gateway;
 mod network_acl;
@@ -180,7 +182,12 @@ pub fn ec2(
         DescribeInstanceTypes => image::describe_types,
         DescribeInstanceTypeOfferings => image::describe_type_offerings,
         DescribeImages => image::describe,
-        DescribeInstanceCreditSpecifications => instance_attribute::describe_credits,
+        DescribeInstanceCreditSpecifications => instance_credit::describe,
+        ModifyInstanceCreditSpecification => instance_credit::modify,
+        CreateKeyPair => key_pair::create,
+        ImportKeyPair => key_pair::import,
+        DeleteKeyPair => key_pair::delete,
+        DescribeKeyPairs => key_pair::describe,
         DescribeVolumes => volume::describe,
         CreateTags => tag::create,
         DeleteTags => tag::delete,

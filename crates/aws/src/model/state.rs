@@ -52,6 +52,8 @@ pub struct Context {
     pub quotas: bool,
     /// Who asks, as an ARN.
     pub caller: String,
+    /// Secret random bytes, fresh for each call: what private keys are made from.
+    pub entropy: [u8; 32],
 }
 
 /// A changed record for the store: its table, its key and its new value as JSON, `None` when gone.
@@ -213,6 +215,7 @@ impl State {
                 pace: Pace::Fast,
                 quotas: false,
                 caller: String::new(),
+                entropy: [0; 32],
             };
             // Nothing is in an empty region that could be in the way.
             let made = vpc::create_default(&mut state, &context);

@@ -137,6 +137,7 @@ impl Builder {
             iam_instance_profile: None,
             client_token: None,
             ebs_optimized: false,
+            credits: None,
         };
         self.numbers
             .instances

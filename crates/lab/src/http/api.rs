@@ -2,6 +2,7 @@
 
 use super::{request_id, respond};
 use crate::cloud::{Cloud, unix_time};
+use crate::entropy;
 use crate::guests::Consoles;
 use aws::api::Answer;
 use aws::model::{Context, InstanceId, Pace, State};
@@ -124,6 +125,8 @@ impl Api {
             pace: self.pace,
             quotas: self.quotas,
             caller: format!("arn:aws:iam::{account}:root"),
+            entropy: entropy::bytes()
+                .map_err(|error| ApiError::new("InternalError", error.to_string()))?,
         };
         if reads(&operation) {
             let console = &self.consoles;

@@ -10,3 +10,4 @@ mod guard;
 mod instances;
 mod lab;
 mod slice;
+mod walkthrough;

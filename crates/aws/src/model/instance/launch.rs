@@ -40,6 +40,8 @@ pub struct Launch {
     pub client_token: Option<String>,
     /// EBS-optimized.
     pub ebs_optimized: bool,
+    /// CPU credits, unless the type's own.
+    pub credits: Option<CpuCredits>,
     /// The root volume's size in GiB, type, and whether it goes with the instance.
     pub root: (i32, String, bool),
 }
@@ -139,17 +141,15 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
         );
         return Err(Refusal::invalid_value(message));
     }
+    if launch.credits.is_some() && CpuCredits::of_type(&kind.name).is_none() {
+        return Err(Refusal::invalid_combination(format!(
+            "The specified instance type {} does not support CreditSpecification.",
+            kind.name
+        )));
+    }
     check_vcpus(state, context, launch, kind.vcpus)?;
-    if let Some(name) = &launch.key_name
-        && !state
-            .key_pairs
-            .values()
-            .any(|pair| pair.name == *name && pair.region == context.region)
-    {
-        return Err(Refusal::new(
-            "InvalidKeyPair.NotFound",
-            format!("The key pair '{name}' does not exist"),
-        ));
+    if let Some(name) = &launch.key_name {
+        key_pair::find_by_name(state, context, name)?;
     }
     if launch.interfaces.len() > kind.interfaces {
         return Err(Refusal::new(
@@ -262,6 +262,8 @@ fn start_one(
         iam_instance_profile: launch.iam_instance_profile.clone(),
         client_token: launch.client_token.clone(),
         ebs_optimized: launch.ebs_optimized,
+        credits: CpuCredits::of_type(&launch.instance_type)
+            .map(|own| launch.credits.unwrap_or(own)),
     };
     state.instances.insert(id.clone(), Arc::new(instance));
     for (interface, asked) in interfaces {

@@ -2,9 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>
 
+mod credit;
 mod launch;
 mod lifecycle;
 
+pub use credit::{CpuCredits, set_credits};
 pub use launch::{Launch, LaunchInterface, run};
 pub use lifecycle::{finish_transitions, next_transition, reboot, start, stop, terminate};
 
@@ -68,6 +70,8 @@ pub struct Instance {
     pub client_token: Option<String>,
     /// EBS-optimized; stored and shown.
     pub ebs_optimized: bool,
+    /// CPU credits, where its type has them.
+    pub credits: Option<CpuCredits>,
 }
 
 /// An instance's state.

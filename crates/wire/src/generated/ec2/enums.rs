@@ -44,6 +44,7 @@ closed! { AttachmentStatus {
     Attached = "attached",
     Detaching = "detaching",
     Detached = "detached",
+    Available = "available",
 } }
 
 closed! { AutoProvisionZonesState {
@@ -297,6 +298,16 @@ closed! { IpSource {
 closed! { Ipv6AddressAttribute {
     Public = "public",
     Private = "private",
+} }
+
+closed! { KeyFormat {
+    Pem = "pem",
+    Ppk = "ppk",
+} }
+
+closed! { KeyType {
+    Rsa = "rsa",
+    Ed25519 = "ed25519",
 } }
 
 closed! { LocationType {
@@ -555,6 +566,13 @@ closed! { Tenancy {
 
 closed! { TpmSupportValues {
     V20 = "v2.0",
+} }
+
+closed! { UnsuccessfulInstanceCreditSpecificationErrorCode {
+    InvalidInstanceIDMalformed = "InvalidInstanceID.Malformed",
+    InvalidInstanceIDNotFound = "InvalidInstanceID.NotFound",
+    IncorrectInstanceState = "IncorrectInstanceState",
+    InstanceCreditSpecificationNotSupported = "InstanceCreditSpecification.NotSupported",
 } }
 
 closed! { UsageClassType {

@@ -244,9 +244,19 @@ shape! { response BlockPublicAccessStates {
     internet_gateway_block_mode: Option<BlockPublicAccessMode> = "", "internetGatewayBlockMode";
 }  }
 
+shape! { request CapacityReservationSpecification {
+    capacity_reservation_preference: Option<CapacityReservationPreference> = "CapacityReservationPreference", "CapacityReservationPreference";
+    capacity_reservation_target: Option<CapacityReservationTarget> = "CapacityReservationTarget", "CapacityReservationTarget";
+}  }
+
 shape! { response CapacityReservationSpecificationResponse {
     capacity_reservation_preference: Option<CapacityReservationPreference> = "", "capacityReservationPreference";
     capacity_reservation_target: Option<CapacityReservationTargetResponse> = "", "capacityReservationTarget";
+}  }
+
+shape! { request CapacityReservationTarget {
+    capacity_reservation_id: Option<String> = "CapacityReservationId", "CapacityReservationId";
+    capacity_reservation_resource_group_arn: Option<String> = "CapacityReservationResourceGroupArn", "CapacityReservationResourceGroupArn";
 }  }
 
 shape! { response CapacityReservationTargetResponse {
@@ -307,6 +317,14 @@ shape! { request CreateInternetGatewayRequest {
 
 shape! { response CreateInternetGatewayResult {
     internet_gateway: Option<InternetGateway> = "", "internetGateway";
+}  }
+
+shape! { request CreateKeyPairRequest {
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    key_format: Option<KeyFormat> = "KeyFormat", "KeyFormat";
+    key_name: String = "KeyName", "KeyName";
+    key_type: Option<KeyType> = "KeyType", "KeyType";
+    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
 }  }
 
 shape! { request CreateManagedPrefixListRequest {
@@ -455,6 +473,10 @@ shape! { response CreateVpcResult {
     vpc: Option<Vpc> = "", "vpc";
 }  }
 
+shape! { request CreditSpecificationRequest {
+    cpu_credits: String = "CpuCredits", "CpuCredits";
+}  }
+
 shape! { response DefaultConnectionTrackingConfiguration {
     default_tcp_established_timeout: Option<i32> = "", "defaultTcpEstablishedTimeout";
     default_udp_stream_timeout: Option<i32> = "", "defaultUdpStreamTimeout";
@@ -469,6 +491,17 @@ shape! { request DeleteDhcpOptionsRequest {
 shape! { request DeleteInternetGatewayRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     internet_gateway_id: String = "InternetGatewayId", "internetGatewayId";
+}  }
+
+shape! { request DeleteKeyPairRequest {
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    key_name: Option<String> = "KeyName", "KeyName";
+    key_pair_id: Option<String> = "KeyPairId", "KeyPairId";
+}  }
+
+shape! { response DeleteKeyPairResult {
+    key_pair_id: Option<String> = "", "keyPairId";
+    return_: Option<bool> = "", "return";
 }  }
 
 shape! { request DeleteManagedPrefixListRequest {
@@ -702,6 +735,18 @@ shape! { request DescribeInternetGatewaysRequest {
 shape! { response DescribeInternetGatewaysResult {
     internet_gateways: Vec<InternetGateway> = "", "internetGatewaySet";
     next_token: Option<String> = "", "nextToken";
+}  }
+
+shape! { request DescribeKeyPairsRequest {
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    filters: Vec<Filter> = "Filter", "Filter";
+    include_public_key: Option<bool> = "IncludePublicKey", "IncludePublicKey";
+    key_names: Vec<String> = "KeyName", "KeyName";
+    key_pair_ids: Vec<String> = "KeyPairId", "KeyPairId";
+}  }
+
+shape! { response DescribeKeyPairsResult {
+    key_pairs: Vec<KeyPairInfo> = "", "keySet";
 }  }
 
 shape! { request DescribeManagedPrefixListsRequest {
@@ -1049,6 +1094,10 @@ shape! { response EnclaveOptions {
     enabled: Option<bool> = "", "enabled";
 }  }
 
+shape! { request EnclaveOptionsRequest {
+    enabled: Option<bool> = "Enabled", "Enabled";
+}  }
+
 shape! { request Filter {
     name: Option<String> = "Name", "Name";
     values: Vec<String> = "Value", "Value";
@@ -1121,4 +1170,8 @@ shape! { response GroupIdentifier {
 
 shape! { response HibernationOptions {
     configured: Option<bool> = "", "configured";
+}  }
+
+shape! { request HibernationOptionsRequest {
+    configured: Option<bool> = "Configured", "Configured";
 }  }

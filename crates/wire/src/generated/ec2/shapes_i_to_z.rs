@@ -60,6 +60,20 @@ shape! { response Image {
     virtualization_type: Option<VirtualizationType> = "", "virtualizationType";
 }  }
 
+shape! { request ImportKeyPairRequest {
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    key_name: String = "KeyName", "keyName";
+    public_key_material: crate::Blob = "PublicKeyMaterial", "publicKeyMaterial";
+    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
+}  }
+
+shape! { response ImportKeyPairResult {
+    key_fingerprint: Option<String> = "", "keyFingerprint";
+    key_name: Option<String> = "", "keyName";
+    key_pair_id: Option<String> = "", "keyPairId";
+    tags: Vec<Tag> = "", "tagSet";
+}  }
+
 shape! { response InferenceAcceleratorInfo {
     accelerators: Vec<InferenceDeviceInfo> = "", "accelerators";
     total_inference_memory_in_mi_b: Option<i32> = "", "totalInferenceMemoryInMiB";
@@ -179,6 +193,11 @@ shape! { response InstanceCreditSpecification {
     instance_id: Option<String> = "", "instanceId";
 }  }
 
+shape! { request InstanceCreditSpecificationRequest {
+    cpu_credits: Option<String> = "CpuCredits", "CpuCredits";
+    instance_id: String = "InstanceId", "InstanceId";
+}  }
+
 shape! { response InstanceIpv4Prefix {
     ipv4_prefix: Option<String> = "", "ipv4Prefix";
 }  }
@@ -195,6 +214,10 @@ shape! { response InstanceIpv6Prefix {
 shape! { response InstanceMaintenanceOptions {
     auto_recovery: Option<InstanceAutoRecoveryState> = "", "autoRecovery";
     reboot_migration: Option<InstanceRebootMigrationState> = "", "rebootMigration";
+}  }
+
+shape! { request InstanceMaintenanceOptionsRequest {
+    auto_recovery: Option<InstanceAutoRecoveryState> = "AutoRecovery", "AutoRecovery";
 }  }
 
 shape! { request InstanceMetadataOptionsRequest {
@@ -445,6 +468,24 @@ shape! { both Ipv6Range {
     description: Option<String> = "Description", "description";
 }  }
 
+shape! { response KeyPair {
+    key_fingerprint: Option<String> = "", "keyFingerprint";
+    key_material: Option<String> = "", "keyMaterial";
+    key_name: Option<String> = "", "keyName";
+    key_pair_id: Option<String> = "", "keyPairId";
+    tags: Vec<Tag> = "", "tagSet";
+}  }
+
+shape! { response KeyPairInfo {
+    create_time: Option<crate::Timestamp> = "", "createTime";
+    key_fingerprint: Option<String> = "", "keyFingerprint";
+    key_name: Option<String> = "", "keyName";
+    key_pair_id: Option<String> = "", "keyPairId";
+    key_type: Option<KeyType> = "", "keyType";
+    public_key: Option<String> = "", "publicKey";
+    tags: Vec<Tag> = "", "tagSet";
+}  }
+
 shape! { response LicenseConfiguration {
     license_configuration_arn: Option<String> = "", "licenseConfigurationArn";
 }  }
@@ -498,6 +539,17 @@ shape! { request ModifyInstanceAttributeRequest {
     user_data: Option<BlobAttributeValue> = "UserData", "userData";
     value: Option<String> = "Value", "value";
 } refuses ["BlockDeviceMapping", "EnaSupport", "Kernel", "Ramdisk", "SriovNetSupport"] }
+
+shape! { request ModifyInstanceCreditSpecificationRequest {
+    client_token: Option<String> = "ClientToken", "ClientToken";
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    instance_credit_specifications: Vec<InstanceCreditSpecificationRequest> = "InstanceCreditSpecification", "InstanceCreditSpecification";
+}  }
+
+shape! { response ModifyInstanceCreditSpecificationResult {
+    successful_instance_credit_specifications: Vec<SuccessfulInstanceCreditSpecificationItem> = "", "successfulInstanceCreditSpecificationSet";
+    unsuccessful_instance_credit_specifications: Vec<UnsuccessfulInstanceCreditSpecificationItem> = "", "unsuccessfulInstanceCreditSpecificationSet";
+}  }
 
 shape! { request ModifyInstanceMetadataOptionsRequest {
     dry_run: Option<bool> = "DryRun", "DryRun";
@@ -1075,16 +1127,21 @@ shape! { request RunInstancesMonitoringEnabled {
 
 shape! { request RunInstancesRequest {
     block_device_mappings: Vec<BlockDeviceMapping> = "BlockDeviceMapping", "BlockDeviceMapping";
+    capacity_reservation_specification: Option<CapacityReservationSpecification> = "CapacityReservationSpecification", "CapacityReservationSpecification";
     client_token: Option<String> = "ClientToken", "clientToken";
+    credit_specification: Option<CreditSpecificationRequest> = "CreditSpecification", "CreditSpecification";
     disable_api_stop: Option<bool> = "DisableApiStop", "DisableApiStop";
     disable_api_termination: Option<bool> = "DisableApiTermination", "disableApiTermination";
     dry_run: Option<bool> = "DryRun", "dryRun";
     ebs_optimized: Option<bool> = "EbsOptimized", "ebsOptimized";
+    enclave_options: Option<EnclaveOptionsRequest> = "EnclaveOptions", "EnclaveOptions";
+    hibernation_options: Option<HibernationOptionsRequest> = "HibernationOptions", "HibernationOptions";
     iam_instance_profile: Option<IamInstanceProfileSpecification> = "IamInstanceProfile", "iamInstanceProfile";
     image_id: Option<String> = "ImageId", "ImageId";
     instance_initiated_shutdown_behavior: Option<ShutdownBehavior> = "InstanceInitiatedShutdownBehavior", "instanceInitiatedShutdownBehavior";
     instance_type: Option<String> = "InstanceType", "InstanceType";
     key_name: Option<String> = "KeyName", "KeyName";
+    maintenance_options: Option<InstanceMaintenanceOptionsRequest> = "MaintenanceOptions", "MaintenanceOptions";
     max_count: i32 = "MaxCount", "MaxCount";
     metadata_options: Option<InstanceMetadataOptionsRequest> = "MetadataOptions", "MetadataOptions";
     min_count: i32 = "MinCount", "MinCount";
@@ -1097,7 +1154,7 @@ shape! { request RunInstancesRequest {
     subnet_id: Option<String> = "SubnetId", "SubnetId";
     tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
     user_data: Option<String> = "UserData", "UserData";
-} refuses ["AdditionalInfo", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "ElasticGpuSpecification", "ElasticInferenceAccelerator", "EnablePrimaryIpv6", "EnclaveOptions", "HibernationOptions", "InstanceMarketOptions", "Ipv6AddressCount", "Ipv6Address", "KernelId", "LaunchTemplate", "LicenseSpecification", "MaintenanceOptions", "NetworkPerformanceOptions", "Operator", "PrivateDnsNameOptions", "RamdiskId", "SecondaryInterface"] }
+} refuses ["AdditionalInfo", "CpuOptions", "ElasticGpuSpecification", "ElasticInferenceAccelerator", "EnablePrimaryIpv6", "InstanceMarketOptions", "Ipv6AddressCount", "Ipv6Address", "KernelId", "LaunchTemplate", "LicenseSpecification", "NetworkPerformanceOptions", "Operator", "PrivateDnsNameOptions", "RamdiskId", "SecondaryInterface"] }
 
 shape! { response SecurityGroup {
     description: Option<String> = "", "groupDescription";
@@ -1221,6 +1278,10 @@ shape! { response SubnetIpv6CidrBlockAssociation {
     ipv6_cidr_block_state: Option<SubnetCidrBlockState> = "", "ipv6CidrBlockState";
 }  }
 
+shape! { response SuccessfulInstanceCreditSpecificationItem {
+    instance_id: Option<String> = "", "instanceId";
+}  }
+
 shape! { both Tag {
     key: Option<String> = "Key", "key";
     value: Option<String> = "Value", "value";
@@ -1253,6 +1314,16 @@ shape! { request UnassignPrivateIpAddressesRequest {
     ipv4_prefixes: Vec<String> = "Ipv4Prefix", "Ipv4Prefix";
     network_interface_id: String = "NetworkInterfaceId", "networkInterfaceId";
     private_ip_addresses: Vec<String> = "PrivateIpAddress", "privateIpAddress";
+}  }
+
+shape! { response UnsuccessfulInstanceCreditSpecificationItem {
+    error: Option<UnsuccessfulInstanceCreditSpecificationItemError> = "", "error";
+    instance_id: Option<String> = "", "instanceId";
+}  }
+
+shape! { response UnsuccessfulInstanceCreditSpecificationItemError {
+    code: Option<UnsuccessfulInstanceCreditSpecificationErrorCode> = "", "code";
+    message: Option<String> = "", "message";
 }  }
 
 shape! { request UpdateSecurityGroupRuleDescriptionsEgressRequest {
