@@ -102,6 +102,13 @@ impl Lab {
         text(&output.stderr).contains("refused")
     }
 
+    /// Waits until a killed lab's processes are gone: the kernel ends them when the first one dies.
+    pub(crate) fn gone(&self) {
+        while !self.processes().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
     /// The processes that name this lab's state on their command line.
     pub(crate) fn processes(&self) -> Vec<String> {
         let state = self.state.to_str().unwrap();

@@ -9,5 +9,6 @@ mod api;
 mod guard;
 mod instances;
 mod lab;
+mod sigkill;
 mod slice;
 mod walkthrough;
