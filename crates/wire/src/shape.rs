@@ -446,6 +446,9 @@ macro_rules! operations {
                 }
             }
 
+            /// The names of all operations that Skylab has.
+            pub const OPERATIONS: &'static [&'static str] = &[$(stringify!($name)),*];
+
             /// The operation's name.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name),)* }

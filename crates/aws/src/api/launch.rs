@@ -179,7 +179,9 @@ pub(super) fn user_data(encoded: Option<&str>) -> Result<Option<Vec<u8>>, Refusa
         .decode(compact)
         .map_err(|_| malformed("Invalid BASE64 encoding of user data."))?;
     if data.len() > LARGEST_USER_DATA {
-        return Err(malformed("User data is limited to 16384 bytes"));
+        return Err(Refusal::invalid_value(
+            "User data is limited to 16384 bytes",
+        ));
     }
     Ok((!data.is_empty()).then_some(data))
 }

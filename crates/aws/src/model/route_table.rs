@@ -625,7 +625,7 @@ fn check_inside(
 /// Gives a route another target; a local one may be given an interface and back.
 ///
 /// # Errors
-/// `InvalidRoute.NotFound`, and as [`create_route`].
+/// `InvalidParameterValue` when there is none, and as [`create_route`].
 pub fn replace_route(
     state: &mut State,
     context: &Context,
@@ -638,7 +638,11 @@ pub fn replace_route(
         .routes
         .iter()
         .find(|route| route.destination == *destination);
-    let known = known.ok_or_else(|| no_route(&table.id, destination))?;
+    let known = known.ok_or_else(|| {
+        Refusal::invalid_value(format!(
+            "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
+        ))
+    })?;
     if known.origin == RouteOrigin::CreateRouteTable {
         if !matches!(
             target,

@@ -99,6 +99,15 @@ impl Api {
         self.send_raw(request.as_bytes())
     }
 
+    /// Sends bytes, says that no more come, and reads what the lab may answer.
+    pub(crate) fn send_and_hang_up(&self, bytes: &[u8]) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        // The lab may hang up first.
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+
     /// Sends bytes and reads until the lab closes.
     pub(crate) fn send_raw(&self, bytes: &[u8]) -> Response {
         let mut stream = TcpStream::connect(&self.address).unwrap();

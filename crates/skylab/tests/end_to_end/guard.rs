@@ -118,3 +118,41 @@ fn guests_are_confined() {
         assert!(!output.status.success(), "{attempt}");
     }
 }
+
+/// OPS-SAFE: whatever bytes arrive, the lab answers or hangs up, and goes on.
+#[test]
+fn mangled_requests_leave_the_lab_up() {
+    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    let api = lab.api();
+    let body = "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0%2F16";
+    let whole = format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-west-2/ec2/aws4_request, SignedHeaders=host, Signature=00\r\n\
+         x-amz-date: 20260101T000000Z\r\ncontent-length: {}\r\n\r\n{body}",
+        api.address(),
+        body.len(),
+    );
+    let mut random = 1_u64;
+    let mut number = |bound: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(random >> 33).unwrap() % bound
+    };
+    for _ in 0..500 {
+        let mut bytes = whole.clone().into_bytes();
+        for _ in 0..=number(6) {
+            let at = number(bytes.len().max(2) - 1);
+            match number(3) {
+                0 => bytes[at] = u8::try_from(number(256)).unwrap(),
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        // A request cut short would wait for its rest: hanging up is the other end of it.
+        api.send_and_hang_up(&bytes);
+    }
+    assert_eq!(api.call("ec2", "DescribeVpcs", &[]).status, 200);
+}

@@ -1,0 +1,14 @@
+//! The EC2 API as its callers see it: parameters in, documents and AWS's own errors out. No lab, no
+//! network, no clock.
+
+#![allow(clippy::unwrap_used)]
+
+mod account;
+mod address;
+mod filtering;
+mod fuzz;
+mod instance;
+mod network;
+mod refusals;
+mod routing;
+mod sequences;
