@@ -8,6 +8,7 @@ crate::trials![
     an_appliance_sees_a_flow_twice,
     an_appliances_own_filters_decide_each_pass,
     answers_may_come_another_way,
+    azure_shaped_user_routes_go_before_system_ones,
 ];
 
 /// Hosts in two segments whose traffic is routed through an appliance in a third.
@@ -82,4 +83,63 @@ fn answers_may_come_another_way() {
     let mut world = with_wall(false);
     world.apply();
     assert_eq!(world.tcp("a", "10.0.2.10", "c", 80), Some(ip("10.0.1.10")));
+}
+
+/// Azure: the virtual network's own system route covers everything; a user's route of the same prefix
+/// goes before it, to an appliance that filters by priority and denies, or to nowhere.
+fn azure_shaped_user_routes_go_before_system_ones() {
+    let mut world = with_wall(false);
+    let route = |origin, preference, target| Route {
+        id: format!("{origin:?}").as_str().into(),
+        prefix: net("10.0.0.0/16"),
+        target,
+        origin,
+        preference,
+    };
+    let mut routes = vec![route(RouteOrigin::System, 2, Target::Local)];
+    let mut table = |world: &mut World, user: Option<Target>| {
+        routes.truncate(1);
+        routes.extend(user.map(|target| route(RouteOrigin::User, 0, target)));
+        let table = RouteTable {
+            id: "rtb-1".into(),
+            network: "vpc-1".into(),
+            routes: routes.clone(),
+        };
+        let table = std::sync::Arc::new(table);
+        world.fabric.route_tables.insert("rtb-1".into(), table);
+        world.apply();
+    };
+    let first = |id: &str, ingress: Vec<FilterRule>| Filter {
+        id: id.into(),
+        kind: FilterKind::FirstMatch,
+        stateful: true,
+        tracking: Tracking::Always,
+        ingress,
+        egress: all_out(),
+    };
+    let closed = deny(allow("100", from("10.0.1.0/24"), tcp(22), true));
+    let open = allow("65000", AddressMatch::Any, ProtocolMatch::Any, true);
+    world.filter(first("nsg-wall", vec![closed, open]));
+    world.edit_port("wall-0", |port| {
+        port.layers = vec![Layer::First("nsg-wall".into())];
+    });
+    world.edit_port("c-0", |port| port.layers = Vec::new());
+    let caller = Some(ip("10.0.1.10"));
+
+    table(&mut world, None);
+    assert_eq!(world.tcp("a", "10.0.2.10", "c", 22), caller);
+    table(&mut world, Some(Target::Port("wall-0".into())));
+    assert_eq!(world.tcp("a", "10.0.2.10", "c", 80), caller);
+    assert_eq!(
+        world.tcp("a", "10.0.2.10", "c", 22),
+        None,
+        "the appliance's"
+    );
+    world.edit_host("wall", |host| host.forwarding = false);
+    world.apply();
+    assert_eq!(world.tcp("a", "10.0.2.10", "c", 80), None);
+    table(&mut world, Some(Target::Drop(DropCause::ByRule)));
+    assert_eq!(world.tcp("a", "10.0.2.10", "c", 80), None);
+    table(&mut world, None);
+    assert_eq!(world.tcp("a", "10.0.2.10", "c", 80), caller);
 }

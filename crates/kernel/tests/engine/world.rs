@@ -315,8 +315,33 @@ impl World {
     }
 
     /// Whether a TCP connection comes about and carries data both ways; the address that the called
-    /// sees.
+    /// sees. `walk` must say the same of it.
     pub(crate) fn tcp(&self, host: &str, to: &str, called: &str, port: u16) -> Option<Ipv4Addr> {
+        let seen = self.tcp_by_packets(host, to, called, port);
+        let told = self.tcp_by_walk(host, to, called, port);
+        assert_eq!(seen, told, "{host} calls {to}:{port}: packets, then walk");
+        seen
+    }
+
+    fn tcp_by_walk(&self, host: &str, to: &str, called: &str, port: u16) -> Option<Ipv4Addr> {
+        let flow = Flow {
+            // walk puts the sending port's address here.
+            source: Ipv4Addr::UNSPECIFIED,
+            destination: ip(to),
+            transport: Transport::Tcp {
+                source_port: 40_000,
+                destination_port: port,
+            },
+        };
+        let trace = walk(&self.fabric, &Origin::Host(host.into()), flow);
+        match (trace.verdict, trace.arrived) {
+            (Verdict::Delivered, Some((at, flow))) if at.as_str() == called => Some(flow.source),
+            (Verdict::Dropped(..), _) => None,
+            other => panic!("{host} calls {to}:{port}: {other:?}"),
+        }
+    }
+
+    fn tcp_by_packets(&self, host: &str, to: &str, called: &str, port: u16) -> Option<Ipv4Addr> {
         let listener = self.listen(called, port);
         let mut client = self.connect(host, to, port).ok()?;
         let (mut server, peer) = listener.accept().expect("accepted");
