@@ -33,7 +33,7 @@ fn case(reason: &DropReason) -> Case {
                 Vec::new(),
             ));
             world.edit_port("b-0", |port| {
-                port.layers = vec![Layer::AnyOf(vec!["sg".into()])]
+                port.layers = vec![Layer::AnyOf(vec!["sg".into()])];
             });
             (world, "a", call)
         }
@@ -125,7 +125,16 @@ fn case(reason: &DropReason) -> Case {
                     ("10.0.1.0/24", Target::Port("nat-0".into())),
                 ],
             );
-            (world, "a", tcp("10.0.2.10", 80))
+            // A TCP answer without its call is no new flow to Linux; a datagram is.
+            let transport = Transport::Udp {
+                source_port: 40_000,
+                destination_port: 53,
+            };
+            let call = Flow {
+                transport,
+                ..tcp("10.0.2.10", 53)
+            };
+            (world, "a", call)
         }
         DropReason::Loop { .. } => {
             let mut world = pair;

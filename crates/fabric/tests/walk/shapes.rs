@@ -50,7 +50,7 @@ fn aws_groups_answer_what_they_let_in() {
         Vec::new(),
     ));
     world.edit_port("b-0", |port| {
-        port.layers = vec![Layer::AnyOf(vec!["sg".into()])]
+        port.layers = vec![Layer::AnyOf(vec!["sg".into()])];
     });
     world.delivered("a", tcp("10.0.1.11", 80));
     let trace = world.walk("a", tcp("10.0.1.11", 80));
@@ -201,7 +201,7 @@ fn azure_user_routes_override() {
         target: Target::Drop(DropCause::ByRule),
         origin: RouteOrigin::User,
         preference: 0,
-        ..system.clone()
+        ..system
     };
     let table = RouteTable {
         id: "rtb".into(),
