@@ -17,7 +17,9 @@ mod journey;
 mod network;
 mod state;
 
-use crate::{Direction, DropReason, Fabric, Flow, Host, HostId, Origin, PortId, Trace, Verdict};
+use crate::{
+    Direction, DropReason, Fabric, Flow, HopAction, Host, HostId, Origin, PortId, Trace, Verdict,
+};
 use index::Index;
 use journey::{End, Journey, Stop};
 use std::net::Ipv4Addr;
@@ -122,13 +124,16 @@ impl<'a> Walker<'a> {
             Ok(End::Host { host, packet }) if host.id == caller.id && packet == expected => {
                 Verdict::Delivered
             }
-            Ok(End::Host { packet, .. } | End::Service { packet, .. }) => Verdict::Dropped(
-                Direction::Back,
-                DropReason::AnswerMismatch {
-                    expected,
-                    got: packet,
-                },
-            ),
+            Ok(End::Host { packet, .. } | End::Service { packet, .. }) => {
+                let detail = format!("waits for {expected} and takes no {packet}");
+                let at = &caller.id;
+                journey.hop(at, Some(at.as_str()), None, HopAction::Deny, detail);
+                let got = packet;
+                Verdict::Dropped(
+                    Direction::Back,
+                    DropReason::AnswerMismatch { expected, got },
+                )
+            }
         };
         journey.told(flow, arrived, verdict)
     }
