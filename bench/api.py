@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 ROOT = Path(__file__).resolve().parent.parent
-SKYLAB = ROOT / "target/release/skylab"
+SKYLAB = Path(os.environ.get("SKYLAB", ROOT / "target/release/skylab"))
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 CONNECTIONS = 4
 TICKS = os.sysconf("SC_CLK_TCK")

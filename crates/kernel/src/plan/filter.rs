@@ -37,7 +37,7 @@ pub(super) fn open_rules(id: &FilterId, way: Way) -> Name {
 }
 
 /// Whether a filter leaves open flows untracked, and so tells its open rules apart.
-pub(super) fn tells_open(filter: &Filter) -> bool {
+fn tells_open(filter: &Filter) -> bool {
     filter.stateful
         && filter.tracking == Tracking::UnlessOpen
         && filter.kind == FilterKind::AnyAllow
@@ -51,9 +51,40 @@ fn peer(rule: &FilterRule, way: Way) -> &AddressMatch {
     }
 }
 
+/// What ports have to know of a filter, which few changes of its rules change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Openness {
+    /// Whether it tells its open rules apart.
+    pub(super) tells_open: bool,
+    /// Whether it lets everything in, of TCP and of UDP.
+    ingress: [bool; 2],
+    /// Whether it lets everything out, of TCP and of UDP.
+    egress: [bool; 2],
+}
+
+impl Openness {
+    pub(super) fn of(filter: &Filter) -> Self {
+        let all = |way| [Protocol::TCP, Protocol::UDP].map(|of| passes_all(filter, way, of));
+        Self {
+            tells_open: tells_open(filter),
+            ingress: all(Way::Ingress),
+            egress: all(Way::Egress),
+        }
+    }
+
+    /// Whether it lets everything of TCP or UDP go one way.
+    pub(super) fn passes_all(&self, way: Way, protocol: Protocol) -> bool {
+        let [tcp, udp] = match way {
+            Way::Ingress => self.ingress,
+            Way::Egress => self.egress,
+        };
+        if protocol == Protocol::TCP { tcp } else { udp }
+    }
+}
+
 /// Whether an any-allow filter lets everything of a protocol go one way, between all addresses and
 /// ports.
-pub(super) fn passes_all(filter: &Filter, way: Way, protocol: Protocol) -> bool {
+fn passes_all(filter: &Filter, way: Way, protocol: Protocol) -> bool {
     rules(filter, way).iter().any(|rule| {
         let whole = match &rule.protocol {
             ProtocolMatch::Any => true,

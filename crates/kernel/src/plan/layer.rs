@@ -22,7 +22,7 @@ use super::unit::{View, Way};
 use crate::netlink::nftables::{
     CtKey, Data, DataKind, Expression, Hook, MetaKey, Name, Rule, Verdict,
 };
-use fabric::{Filter, FilterKind, Layer, Port, Protocol, Tracking};
+use fabric::{Layer, Port, Protocol};
 
 /// Bit of a flow's mark: it was let into the port that owns its destination.
 const LET_IN: u32 = 1;
@@ -188,7 +188,10 @@ fn layer_chain(view: &mut View<'_>, place: &Place, way: Way, layer: &Layer) -> N
     for id in filters {
         view.need_filter(place, id, way);
         // Open rules first: a flow that one of them lets through is open whatever else does.
-        if view.filter(id).is_some_and(filter::tells_open) {
+        if view
+            .openness(id)
+            .is_some_and(|openness| openness.tells_open)
+        {
             open.push(jump(filter::open_rules(id, way)));
         }
         others.push(jump(filter::chain(id, way)));
@@ -248,12 +251,11 @@ fn leaves_open_untracked(view: &mut View<'_>, port: &Port, way: Way, protocol: P
     port.layers.iter().all(|layer| match layer {
         Layer::First(_) => false,
         Layer::AnyOf(ids) => {
-            let filters: Vec<&Filter> = ids.iter().filter_map(|id| view.filter(id)).collect();
-            filters.iter().all(|filter| {
-                filter.kind == FilterKind::AnyAllow && filter.tracking == Tracking::UnlessOpen
-            }) && filters
-                .iter()
-                .any(|filter| filter::passes_all(filter, other, protocol))
+            let filters: Vec<_> = ids.iter().filter_map(|id| view.openness(id)).collect();
+            filters.iter().all(|openness| openness.tells_open)
+                && filters
+                    .iter()
+                    .any(|openness| openness.passes_all(other, protocol))
         }
     })
 }

@@ -76,6 +76,18 @@ fn changed_entities(delta: &Delta) -> Vec<Entity> {
     changed(&delta.ports, Entity::Port, &mut entities);
     changed(&delta.route_tables, Entity::RouteTable, &mut entities);
     changed(&delta.filters, Entity::Filter, &mut entities);
+    for change in &delta.filters {
+        if let EntityChange::Changed(_, old, new) = change
+            && filter::Openness::of(old) == filter::Openness::of(new)
+        {
+            continue;
+        }
+        changed(
+            std::slice::from_ref(change),
+            Entity::Openness,
+            &mut entities,
+        );
+    }
     changed(&delta.address_sets, Entity::AddressSet, &mut entities);
     changed(&delta.gateways, Entity::Gateway, &mut entities);
     entities

@@ -26,6 +26,8 @@ pub(crate) enum Entity {
     RouteTable(RouteTableId),
     Gateway(GatewayId),
     Filter(FilterId),
+    /// What ports have to know of a filter.
+    Openness(FilterId),
     AddressSet(AddressSetId),
 }
 
@@ -103,6 +105,13 @@ impl<'a> View<'a> {
         filter: FilterId => Filter in filters as Filter;
         /// An address set.
         address_set: AddressSetId => AddressSet in address_sets as AddressSet;
+    }
+
+    /// What a port has to know of a filter: most changes of a filter leave its ports as they are.
+    pub(super) fn openness(&mut self, id: &FilterId) -> Option<filter::Openness> {
+        self.planned.read.insert(Entity::Openness(id.clone()));
+        let filter = self.fabric.filters.get(id)?;
+        Some(filter::Openness::of(filter))
     }
 
     /// A thing's number.
@@ -189,7 +198,8 @@ impl Unit {
             Self::Of(Entity::RouteTable(id)) => fabric.route_tables.contains_key(id),
             Self::Of(Entity::Gateway(id)) => fabric.gateways.contains_key(id),
             // Filters and address sets have no being of their own: those who use them need units.
-            Self::Of(Entity::Filter(_) | Entity::AddressSet(_)) | Self::FilterIn(..) => false,
+            Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_))
+            | Self::FilterIn(..) => false,
         }
     }
 
@@ -208,7 +218,7 @@ impl Unit {
             Self::Of(Entity::Port(id)) => port::plan(&mut view, id),
             Self::Of(Entity::RouteTable(id)) => route_table::plan(&mut view, id),
             Self::Of(Entity::Gateway(id)) => gateway::plan(&mut view, id),
-            Self::Of(Entity::Filter(_) | Entity::AddressSet(_)) => None,
+            Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_)) => None,
             Self::FilterIn(place, id, way) => filter::plan(&mut view, place, id, *way),
         };
         view.planned
