@@ -23,6 +23,11 @@ pub(super) const STEP: &str = "running the program";
 /// Where programs without a slash are looked for when the environment doesn't say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The lab's own program, which every guest has under this name wherever the machine keeps it: a guest
+/// sees fresh directories in place of the machine's temporary ones.
+const OWN_NAME: &str = "skylab";
+const OWN: &str = "/proc/self/exe";
+
 /// Enters the guest, runs the program and answers twice: when it runs, and when it has ended. Runs in
 /// a child of the factory, which stays until the end.
 pub(crate) fn run(
@@ -186,8 +191,12 @@ fn candidates(program: &str, environment: &[(String, String)]) -> Vec<String> {
         .rev()
         .find(|(name, _)| name == "PATH")
         .map_or(PATH, |(_, path)| path.as_str());
-    path.split(':')
-        .map(|directory| format!("{directory}/{program}"))
+    let own = (program == OWN_NAME).then(|| OWN.to_owned());
+    own.into_iter()
+        .chain(
+            path.split(':')
+                .map(|directory| format!("{directory}/{program}")),
+        )
         .collect()
 }
 

@@ -109,8 +109,7 @@ pub(super) struct Running {
 
 /// Runs this program's own probe at a place.
 fn start(state: &StateDir, place: &str, words: &[&str]) -> Result<Running, Failure> {
-    let program = std::env::current_exe()?;
-    let mut arguments = vec![program.display().to_string(), "probe".to_owned()];
+    let mut arguments = vec!["skylab".to_owned(), "probe".to_owned()];
     arguments.extend(words.iter().map(|word| (*word).to_owned()));
     let request = Request::Exec(Exec {
         place: place.to_owned(),

@@ -9,6 +9,7 @@ mod api;
 mod guard;
 mod instances;
 mod lab;
+mod outside;
 mod sigkill;
 mod slice;
 mod walkthrough;

@@ -217,15 +217,7 @@ fn built_by(program: &str, build: impl FnOnce(&Lab) -> Ids) {
 
 /// What a call hears; `None` when nothing comes.
 fn call(lab: &Lab, from: &str, to: &str) -> Option<String> {
-    let output = lab.run(&[
-        "exec",
-        from,
-        "--",
-        env!("CARGO_BIN_EXE_skylab"),
-        "probe",
-        "call",
-        to,
-    ]);
+    let output = lab.run(&["exec", from, "--", "skylab", "probe", "call", to]);
     match output.status.code() {
         Some(0) => Some(text(&output.stdout)),
         Some(3) => None,
@@ -239,9 +231,8 @@ struct Server(Child);
 impl Server {
     fn start(lab: &Lab, place: &str, port: u16, name: &str) -> Self {
         let port = port.to_string();
-        let program = env!("CARGO_BIN_EXE_skylab");
         let words = [
-            "exec", place, "--", program, "probe", "serve", "--port", &port, "--name", name,
+            "exec", place, "--", "skylab", "probe", "serve", "--port", &port, "--name", name,
         ];
         let mut child = lab.command(&words).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
