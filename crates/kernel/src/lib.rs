@@ -9,6 +9,7 @@ pub mod launch;
 mod lint;
 pub mod namespace;
 mod netlink;
+pub mod observe;
 mod plan;
 pub mod testing;
 

@@ -4,9 +4,15 @@ use crate::cloud::Snapshot;
 use crate::internet;
 use crate::place::{NoSuchPlace, Place, PlaceName};
 use aws::model::network_interface::PublicAddress;
-use fabric::{Direction, DropReason, Flow, HopAction, NetworkId, Trace, Transport, Verdict};
+use fabric::{
+    Direction, DropReason, Fabric, Flow, HopAction, HostId, NetworkId, Origin, Trace, Transport,
+    Verdict,
+};
+use kernel::observe::Stack;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// The source port of a flow that is only thought of: one of those that systems give callers.
 const SOURCE_PORT: u16 = 49152;
@@ -143,6 +149,7 @@ pub fn explain(
     inquiry: &Inquiry,
     from: &PlaceName,
     to: &PlaceName,
+    observe: &dyn Fn(&HostId) -> Option<Stack>,
 ) -> Result<Explanation, ExplainError> {
     let source = from.find(snapshot)?;
     let target = to.find(snapshot)?;
@@ -155,10 +162,57 @@ pub fn explain(
         destination,
         transport: transport(inquiry),
     };
-    let trace = fabric::walk(&snapshot.fabric, &origin, flow);
-    let mut remedies = aws::explain::remedies(&snapshot.state, &snapshot.fabric, &trace);
+    let (trace, fabric) = walked(snapshot, &origin, flow, observe);
+    let mut remedies = aws::explain::remedies(&snapshot.state, &fabric, &trace);
     remedies.dedup();
     Ok(tell(inquiry, &trace, remedies))
+}
+
+/// Walks a flow. What the way's instances would have to forward is up to their users, who are root in
+/// them: each such instance is looked at, and the flow walked again as its stack is now.
+fn walked(
+    snapshot: &Snapshot,
+    origin: &Origin,
+    flow: Flow,
+    observe: &dyn Fn(&HostId) -> Option<Stack>,
+) -> (Trace, Fabric) {
+    let mut fabric = snapshot.fabric.clone();
+    let mut seen: BTreeSet<HostId> = BTreeSet::new();
+    loop {
+        let trace = fabric::walk(&fabric, origin, flow);
+        let fresh: Vec<HostId> = forwarders(snapshot, &fabric, &trace)
+            .filter(|host| !seen.contains(host))
+            .collect();
+        if fresh.is_empty() {
+            return (trace, fabric);
+        }
+        for id in fresh {
+            if let Some(stack) = observe(&id)
+                && let Some(host) = fabric.hosts.get_mut(&id)
+            {
+                let host = Arc::make_mut(host);
+                host.forwarding = stack.forwarding;
+                host.opaque = stack
+                    .own_filters
+                    .then(|| "its own packet filter decides".to_owned());
+            }
+            seen.insert(id);
+        }
+    }
+}
+
+/// The instances on a way that may get packets which are not their own.
+fn forwarders<'a>(
+    snapshot: &'a Snapshot,
+    fabric: &'a Fabric,
+    trace: &'a Trace,
+) -> impl Iterator<Item = HostId> + 'a {
+    let on_the_way = trace.hops.iter().map(|hop| HostId::from(hop.at.as_str()));
+    on_the_way.filter(|id| {
+        let own = |port: &Arc<fabric::Port>| port.host.as_ref().is_some_and(|(host, _)| host == id);
+        snapshot.state.instances.contains_key(id.as_str())
+            && fabric.ports.values().any(|port| !port.guard && own(port))
+    })
 }
 
 fn transport(inquiry: &Inquiry) -> Transport {

@@ -6,6 +6,12 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
+use std::time::Duration;
+
+/// Together half a second.
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The held lock; dropping it lets the next lab in.
 #[derive(Debug)]
@@ -25,22 +31,27 @@ pub enum LockError {
 }
 
 impl StateLock {
-    /// Takes the lock, or says that somebody has it.
+    /// Takes the lock, or says that somebody has it. A lab that was just killed has it until the
+    /// kernel has cleared it away, which is waited for.
     ///
     /// # Errors
     /// Somebody has it, or the file can't be used.
     pub fn take(state: &StateDir) -> Result<Self, LockError> {
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .open(state.lock())?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Self { _file: file }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(LockError::Held),
-            Err((_, errno)) => Err(LockError::File(errno.into())),
+        for _ in 0..ATTEMPTS {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => return Ok(Self { _file: file }),
+                Err((refused, Errno::EWOULDBLOCK)) => file = refused,
+                Err((_, errno)) => return Err(LockError::File(errno.into())),
+            }
+            thread::sleep(PAUSE);
         }
+        Err(LockError::Held)
     }
 }
 

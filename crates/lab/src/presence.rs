@@ -10,15 +10,43 @@ use aws::compile::{METADATA, TIME};
 use aws::model::VpcId;
 use fabric::NetworkId;
 use kernel::NetNs;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long after a failure a network is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long a booting guest waits for its networks' services at most.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which networks have their services, for guests that need them when they boot.
+#[derive(Clone)]
+pub struct Served(watch::Receiver<HashSet<NetworkId>>);
+
+/// Tells which networks have their services.
+pub struct Serving(watch::Sender<HashSet<NetworkId>>);
+
+/// The two ends of the news.
+pub fn served() -> (Serving, Served) {
+    let (tell, told) = watch::channel(HashSet::new());
+    (Serving(tell), Served(told))
+}
+
+impl Served {
+    /// Waits until these networks have their services, but not for ever: what keeps them from it is
+    /// said by `skylab status`.
+    pub async fn wait(&self, networks: &HashSet<NetworkId>) {
+        let mut told = self.0.clone();
+        let all = told.wait_for(|served| networks.is_subset(served));
+        // A guest without names is better than none.
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+    }
+}
 
 /// What serves in the networks.
 #[derive(Clone)]
@@ -69,12 +97,13 @@ impl Services {
     }
 
     /// Follows the VPCs. Runs until the lab ends.
-    pub async fn follow(self) {
+    pub async fn follow(self, serving: Serving) {
         let mut snapshots = self.cloud.snapshots();
         let mut present = HashMap::new();
         loop {
             let snapshot = snapshots.borrow_and_update().clone();
-            let settled = self.reconcile(&snapshot, &mut present).await;
+            let settled = self.reconcile(&snapshot, &mut present, &serving).await;
+            serving.0.send_replace(present.keys().cloned().collect());
             let changed = if settled {
                 snapshots.changed().await
             } else {
@@ -94,6 +123,7 @@ impl Services {
         &self,
         snapshot: &Snapshot,
         present: &mut HashMap<NetworkId, Present>,
+        serving: &Serving,
     ) -> bool {
         present.retain(|id, serving| wanted(snapshot, id).as_ref() == Some(&serving.wanted));
         let mut settled = true;
@@ -105,9 +135,12 @@ impl Services {
                 continue;
             };
             match self.begin(id, wanted).await {
-                Ok(serving) => {
+                Ok(begun) => {
                     self.cloud.health().good(id.as_str());
-                    present.insert(id.clone(), serving);
+                    present.insert(id.clone(), begun);
+                    serving.0.send_modify(|served| {
+                        served.insert(id.clone());
+                    });
                 }
                 Err(error) => {
                     settled = false;

@@ -9,7 +9,7 @@ use crate::http::{self, Api, Keys};
 use crate::lock::{LockError, StateLock};
 use crate::metadata::Metadata;
 use crate::paths::{PathsError, StateDir};
-use crate::presence::Services;
+use crate::presence::{self, Services, Serving};
 use crate::socks::{self, Admission};
 use crate::store::{Store, StoreError};
 use crate::{entropy, log};
@@ -155,8 +155,9 @@ impl Lab<'_> {
         };
         let api = Arc::new(self.api(consoles.clone()));
         tokio::spawn(http::serve(aws, api.clone(), None));
+        let (serving, served) = presence::served();
         if let Some(socks) = socks {
-            self.enter_networks(api, socks).await;
+            self.enter_networks(api, socks, serving).await;
         }
         let guests = Guests::new(
             self.inside.factory.clone(),
@@ -164,6 +165,7 @@ impl Lab<'_> {
             runtime.clone(),
             self.authority.bundle(),
             consoles,
+            served,
         );
         if self.options.packets {
             guests.follow().map_err(start("no thread"))?;
@@ -213,7 +215,7 @@ impl Lab<'_> {
     }
 
     /// The lab's presence in its networks, and the host's way to them.
-    async fn enter_networks(&self, api: Arc<Api>, socks: TcpListener) {
+    async fn enter_networks(&self, api: Arc<Api>, socks: TcpListener, serving: Serving) {
         let services = Services {
             cloud: self.cloud.clone(),
             api,
@@ -226,7 +228,7 @@ impl Lab<'_> {
                 .health()
                 .bad("internet", format!("its name and API services: {error}"));
         }
-        tokio::spawn(services.follow());
+        tokio::spawn(services.follow(serving));
         let admission = if self.options.socks_open {
             Admission::Open
         } else {

@@ -8,6 +8,8 @@ mod nftables;
 mod route;
 mod session;
 
+pub(crate) use nftables::TABLE;
+
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
 use crate::plan::{Change, Object, Place, Plan, Thing};

@@ -12,7 +12,7 @@ use crate::plan::{Change, Object, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The table that all of ours lives in.
-const TABLE: &str = "skylab";
+pub(crate) const TABLE: &str = "skylab";
 
 /// A request and what it is about, for errors.
 type Request = (Message, String);

@@ -181,6 +181,37 @@ impl Socket {
         }
     }
 
+    /// Sends a question that has many answers, and gives each one's kind and payload.
+    pub(crate) fn dump(
+        &mut self,
+        question: Message,
+        mut each: impl FnMut(u16, &[u8]),
+    ) -> Result<(), NetlinkError> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let bytes = question.finish(sequence, false);
+        send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
+        loop {
+            let length = self.receive()?;
+            for message in received(self.buffer.get(..length).unwrap_or_default()) {
+                match i32::from(message.kind) {
+                    _ if message.sequence != sequence => {}
+                    libc::NLMSG_DONE => return Ok(()),
+                    libc::NLMSG_ERROR => {
+                        if let Some((errno, text)) = refusal(message.payload) {
+                            return Err(NetlinkError::Refused {
+                                message: 0,
+                                errno,
+                                text,
+                            });
+                        }
+                    }
+                    _ => each(message.kind, message.payload),
+                }
+            }
+        }
+    }
+
     fn receive(&mut self) -> Result<usize, Errno> {
         loop {
             match recv(self.fd.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {

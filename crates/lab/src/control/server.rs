@@ -7,6 +7,7 @@ use crate::explain::{self, Explanation};
 use crate::guests::Guests;
 use crate::paths::StateDir;
 use crate::place::{PlaceName, PlaceParseError};
+use fabric::HostId;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 use std::fs;
@@ -142,7 +143,11 @@ fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Explanation,
     let from = service.place(&inquiry.from)?;
     let to = service.place(&inquiry.to)?;
     let snapshot = service.cloud.snapshot();
-    explain::explain(&snapshot, inquiry, &from, &to)
+    let observe = |host: &HostId| {
+        let looking = service.cloud.host(host.clone());
+        kernel::observe::stack(&*service.runtime.block_on(looking)?).ok()
+    };
+    explain::explain(&snapshot, inquiry, &from, &to, &observe)
         .map_err(|error| refuse(RefusalKind::Place, error))
 }
 

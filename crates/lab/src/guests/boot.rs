@@ -34,6 +34,7 @@ impl Guests {
             return Ok(guest.clone());
         }
         let identity = files::of_instance(&snapshot.state, instance, &self.inner.bundle);
+        self.await_services(snapshot, &host);
         let guest = self.boot(machine, &host, identity)?;
         machine.boots = instance.boots;
         machine.disks = instance.disks;
@@ -45,6 +46,15 @@ impl Guests {
         }
         self.inner.cloud.health().good(host.as_str());
         Ok(guest)
+    }
+
+    /// The first thing that a guest does may be to look up a name or ask for its metadata.
+    fn await_services(&self, snapshot: &Snapshot, host: &HostId) {
+        let ports = snapshot.fabric.ports.values();
+        let own = ports.filter(|port| port.host.as_ref().is_some_and(|(of, _)| of == host));
+        let networks = own.map(|port| port.network.clone()).collect();
+        let waiting = self.inner.served.wait(&networks);
+        self.inner.runtime.block_on(waiting);
     }
 
     /// The guest of a place on the internet.

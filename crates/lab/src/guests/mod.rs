@@ -13,6 +13,7 @@ pub use console::Consoles;
 
 use crate::cloud::{Cloud, Snapshot};
 use crate::internet;
+use crate::presence::Served;
 use aws::model::instance::{Instance, InstanceState};
 use aws::model::{InstanceId, State};
 use fabric::HostId;
@@ -60,6 +61,7 @@ struct Inner {
     /// The certificates that guests trust.
     bundle: Arc<str>,
     consoles: Consoles,
+    served: Served,
     machines: Mutex<HashMap<HostId, Arc<Mutex<Machine>>>>,
 }
 
@@ -88,6 +90,7 @@ impl Guests {
         runtime: Handle,
         bundle: String,
         consoles: Consoles,
+        served: Served,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -96,6 +99,7 @@ impl Guests {
                 runtime,
                 bundle: bundle.into(),
                 consoles,
+                served,
                 machines: Mutex::default(),
             }),
         }

@@ -6,7 +6,7 @@
 use crate::args::{Pace, Packets, Quotas, Up};
 use crate::failure::Failure;
 use kernel::launch::{self, Inside, LaunchOptions, Spawned};
-use lab::control::{self, Ports};
+use lab::control::{self, Ports, Request};
 use lab::log::Echo;
 use lab::paths::StateDir;
 use lab::run::{Options, RunError};
@@ -26,7 +26,10 @@ pub(crate) fn run(state: &StateDir, up: &Up) -> Result<u8, Failure> {
         return detached(state, up);
     }
     state.create()?;
-    if let Ok(running) = control::connect(state) {
+    // A lab that was just killed may still take connections, but answers none.
+    if let Ok(running) = control::connect(state)
+        && running.ask(&Request::Status).is_ok()
+    {
         eprintln!(
             "The lab on {} is already up (process {}).",
             state.path().display(),

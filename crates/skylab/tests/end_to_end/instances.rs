@@ -92,3 +92,59 @@ fn user_data_runs_once_a_disk() {
         "a new lab has fresh disks"
     );
 }
+
+/// AWS-ENI, AWS-RTB, AN-EXPLAIN: an appliance forwards when its root says so, and `explain` looks.
+#[test]
+fn an_appliance_is_what_its_root_makes_it() {
+    let Some(lab) = Lab::start(&[]) else { return };
+    let api = lab.api();
+    let pair = build(&api);
+    let subnet = |cidr: &str| {
+        let asked = [("VpcId", pair.vpc.as_str()), ("CidrBlock", cidr)];
+        api.ec2("CreateSubnet", &asked).one("subnetId")
+    };
+    let one = |subnet: &str| run(&api, subnet, &[("MinCount", "1"), ("MaxCount", "1")]).remove(0);
+    let (far, wall) = (one(&subnet("10.0.2.0/24")), one(&subnet("10.0.3.0/24")));
+    let described = |id: &str| api.ec2("DescribeInstances", &[("InstanceId.1", id)]);
+    let address = described(&far).one("privateIpAddress");
+    let interface = described(&wall).one("networkInterfaceId");
+    let table = api
+        .ec2("CreateRouteTable", &[("VpcId", &pair.vpc)])
+        .one("routeTableId");
+    let route = [
+        ("RouteTableId", table.as_str()),
+        ("DestinationCidrBlock", "10.0.2.0/24"),
+        ("NetworkInterfaceId", &interface),
+    ];
+    api.ec2("CreateRoute", &route);
+    let associate = [("RouteTableId", table.as_str()), ("SubnetId", &pair.subnet)];
+    api.ec2("AssociateRouteTable", &associate);
+
+    let tell = |told: &str| {
+        let words = ["explain", &pair.ids[0], &far, "--port", "9"];
+        let output = lab.run(&words);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(told), "no {told:?} in\n{said}");
+        output.status.code() == Some(0)
+    };
+    let both = |told: &str| {
+        let reaches = lab.reaches(&pair.ids[0], &address);
+        assert_eq!(tell(told), reaches, "{told}");
+        reaches
+    };
+    assert!(!both("source/destination check"));
+    let unchecked = [
+        ("NetworkInterfaceId", interface.as_str()),
+        ("SourceDestCheck.Value", "false"),
+    ];
+    api.ec2("ModifyNetworkInterfaceAttribute", &unchecked);
+    assert!(!both("ip_forward"));
+    let forward = "echo 1 >/proc/sys/net/ipv4/ip_forward";
+    lab.ok(&["exec", &wall, "--", "sh", "-c", forward]);
+    assert!(both("delivered"));
+    // Filters of its own are beyond the model, which says so.
+    let filter = lab.run(&["exec", &wall, "--", "nft", "add", "table", "inet", "mine"]);
+    if filter.status.success() {
+        assert!(!tell("unknown"));
+    }
+}

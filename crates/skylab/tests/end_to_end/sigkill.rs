@@ -169,7 +169,7 @@ fn nothing_acknowledged_is_lost() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let kills = number("SKYLAB_KILLS").unwrap_or(KILLS);
     let seed = number("SKYLAB_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = seed;
     for kill in 0..kills {
         let api = client(&lab);

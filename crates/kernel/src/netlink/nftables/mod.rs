@@ -22,14 +22,18 @@ const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const LIST_ELEMENT: u16 = 1;
 
-const NEW_TABLE: u16 = 0;
+/// The message that makes a table, and that tells of one.
+pub(crate) const NEW_TABLE: u16 = 0;
+/// The message that asks for tables.
+pub(crate) const GET_TABLE: u16 = 1;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const DELETE_CHAIN: u16 = 5;
 const NEW_RULE: u16 = 6;
 const DELETE_RULE: u16 = 8;
 
-const TABLE_NAME: u16 = 1;
+/// The attribute with a table's name.
+pub(crate) const TABLE_NAME: u16 = 1;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
@@ -41,9 +45,14 @@ const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
 
+/// A message of nftables' as netlink numbers it.
+pub(crate) fn message_kind(kind: u16) -> u16 {
+    SUBSYSTEM << 8 | kind
+}
+
 fn message(kind: u16, flags: i32) -> Message {
     Message::new(
-        SUBSYSTEM << 8 | kind,
+        message_kind(kind),
         flags,
         &[NFPROTO_IPV4, NFNETLINK_V0, 0, 0],
     )
