@@ -1,6 +1,6 @@
 //! Attributes of instances.
 
-use super::instance::wire_metadata;
+use super::instance_view::wire_metadata;
 use super::security_group::wire_groups;
 use super::{Call, Outcome};
 use crate::model::instance::{self, InstanceState, check_hop_limit};

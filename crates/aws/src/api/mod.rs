@@ -9,6 +9,7 @@ mod image;
 mod instance;
 mod instance_attribute;
 mod instance_credit;
+mod instance_view;
 mod internet_gateway;
 mod key_pair;
 mod launch;

@@ -47,15 +47,6 @@ pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s Dhc
     found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
 }
 
-/// The domain that a region's resolver serves: `ec2.internal` in us-east-1, else the region's own.
-pub fn domain(region: &str) -> String {
-    if region == "us-east-1" {
-        "ec2.internal".to_owned()
-    } else {
-        format!("{region}.compute.internal")
-    }
-}
-
 /// The region's default set, made if it isn't there.
 pub fn default_of(state: &mut State, region: &str) -> DhcpOptionsId {
     let existing = state
@@ -67,7 +58,10 @@ pub fn default_of(state: &mut State, region: &str) -> DhcpOptionsId {
     }
     let id = DhcpOptionsId::fresh(&state.digits());
     let options = vec![
-        ("domain-name".to_owned(), vec![domain(region)]),
+        (
+            "domain-name".to_owned(),
+            vec![hostname::private_domain(region)],
+        ),
         (
             "domain-name-servers".to_owned(),
             vec!["AmazonProvidedDNS".to_owned()],
