@@ -3,9 +3,9 @@
 use super::instance::reservation;
 use super::network_interface::{address, count, group_ids, prefixes};
 use super::tag::for_type;
-use super::{Call, Outcome};
+use super::{Call, Outcome, launch_template_data};
 use crate::model::instance::{self, CpuCredits, Launch, LaunchInterface, MetadataOptions};
-use crate::model::{Refusal, SecurityGroupId, security_group, subnet, tag, vpc};
+use crate::model::{Refusal, SecurityGroupId, launch_template, security_group, subnet, tag, vpc};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wire::ec2;
@@ -17,7 +17,23 @@ use wire::ec2::{
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>
 const LARGEST_USER_DATA: usize = 16 * 1024;
 
-pub(super) fn run(call: &mut Call<'_>, request: RunInstancesRequest) -> Outcome<ec2::Reservation> {
+pub(super) fn run(
+    call: &mut Call<'_>,
+    mut request: RunInstancesRequest,
+) -> Outcome<ec2::Reservation> {
+    let mut marks = Vec::new();
+    if let Some(named) = request.launch_template.take() {
+        let (id, name) = (
+            named.launch_template_id.as_deref(),
+            named.launch_template_name.as_deref(),
+        );
+        let template = launch_template::find(&call.state, call.context, id, name)?;
+        let version = template.version(named.version.as_deref())?;
+        launch_template_data::fill(&mut request, &version.data);
+        let mark = |name: &str, value: String| (format!("aws:ec2launchtemplate:{name}"), value);
+        marks.push(mark("id", template.id.to_string()));
+        marks.push(mark("version", version.number.to_string()));
+    }
     const TAGGABLE: [&str; 3] = ["instance", "volume", "network-interface"];
     for specification in &request.tag_specifications {
         let kind = specification
@@ -35,6 +51,10 @@ pub(super) fn run(call: &mut Call<'_>, request: RunInstancesRequest) -> Outcome<
     let started = instance::run(&mut call.state, call.context, &launch)?;
     for id in &started {
         tag_all(call, id, &request.tag_specifications)?;
+        if !marks.is_empty() {
+            let (state, context) = (&mut call.state, call.context);
+            tag::mark(state, context, id.as_str(), "instance", marks.clone());
+        }
     }
     let first = started.first().and_then(|id| call.state.instances.get(id));
     let Some(reserved) = first.map(|instance| instance.reservation.clone()) else {

@@ -13,6 +13,8 @@ mod instance_view;
 mod internet_gateway;
 mod key_pair;
 mod launch;
+mod launch_template;
+mod launch_template_data;
 mod nat_gateway;
 mod network_acl;
 mod network_interface;
@@ -185,6 +187,13 @@ pub fn ec2(
         DescribeImages => image::describe,
         DescribeInstanceCreditSpecifications => instance_credit::describe,
         ModifyInstanceCreditSpecification => instance_credit::modify,
+        CreateLaunchTemplate => launch_template::create,
+        CreateLaunchTemplateVersion => launch_template::create_version,
+        DescribeLaunchTemplates => launch_template::describe,
+        DescribeLaunchTemplateVersions => launch_template::describe_versions,
+        DeleteLaunchTemplate => launch_template::delete,
+        DeleteLaunchTemplateVersions => launch_template::delete_versions,
+        ModifyLaunchTemplate => launch_template::modify,
         CreateKeyPair => key_pair::create,
         ImportKeyPair => key_pair::import,
         DeleteKeyPair => key_pair::delete,

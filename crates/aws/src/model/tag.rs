@@ -62,6 +62,26 @@ pub fn apply(
     Ok(())
 }
 
+/// What the tags that only AWS makes begin with.
+const RESERVED: &str = "aws:";
+
+/// Adds tags of AWS's own, which users see but can't change.
+pub fn mark(
+    state: &mut State,
+    context: &Context,
+    id: &str,
+    resource_type: &str,
+    tags: impl IntoIterator<Item = (String, String)>,
+) {
+    let mut set = of(state, id).cloned().unwrap_or_else(|| TagSet {
+        region: context.region.clone(),
+        resource_type: resource_type.to_owned(),
+        tags: BTreeMap::new(),
+    });
+    set.tags.extend(tags);
+    state.tags.insert(id.to_owned(), Arc::new(set));
+}
+
 fn check(key: &str, value: &str) -> Result<(), Refusal> {
     if key.is_empty() || key.chars().count() > 127 {
         return Err(Refusal::invalid_value(format!(
@@ -73,7 +93,7 @@ fn check(key: &str, value: &str) -> Result<(), Refusal> {
             "Tag value exceeds the maximum length of 255 characters",
         ));
     }
-    if key.to_lowercase().starts_with("aws:") {
+    if key.to_lowercase().starts_with(RESERVED) {
         return Err(Refusal::invalid_value(
             "Tag keys starting with 'aws:' are reserved for internal use",
         ));
@@ -87,10 +107,11 @@ pub fn remove(state: &mut State, id: &str, tags: &[(String, Option<String>)]) {
         return;
     };
     let named = |key: &String, value: &String| {
-        tags.is_empty()
-            || tags
-                .iter()
-                .any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value))
+        !key.starts_with(RESERVED)
+            && (tags.is_empty()
+                || tags
+                    .iter()
+                    .any(|(k, v)| k == key && v.as_ref().is_none_or(|v| v == value)))
     };
     set.tags.retain(|key, value| !named(key, value));
     if set.tags.is_empty() {

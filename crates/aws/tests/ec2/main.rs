@@ -12,3 +12,4 @@ mod network;
 mod refusals;
 mod routing;
 mod sequences;
+mod template;

@@ -4,6 +4,43 @@
 
 use crate::shape::closed;
 
+closed! { AcceleratorManufacturer {
+    AmazonWebServices = "amazon-web-services",
+    Amd = "amd",
+    Nvidia = "nvidia",
+    Xilinx = "xilinx",
+    Habana = "habana",
+} }
+
+closed! { AcceleratorName {
+    A100 = "a100",
+    Inferentia = "inferentia",
+    K520 = "k520",
+    K80 = "k80",
+    M60 = "m60",
+    RadeonProV520 = "radeon-pro-v520",
+    T4 = "t4",
+    Vu9p = "vu9p",
+    V100 = "v100",
+    A10g = "a10g",
+    H100 = "h100",
+    T4g = "t4g",
+    L40s = "l40s",
+    L4 = "l4",
+    GaudiHl205 = "gaudi-hl-205",
+    Inferentia2 = "inferentia2",
+    Trainium = "trainium",
+    Trainium2 = "trainium2",
+    U30 = "u30",
+} }
+
+closed! { AcceleratorType {
+    Gpu = "gpu",
+    Fpga = "fpga",
+    Inference = "inference",
+    Media = "media",
+} }
+
 closed! { AccountAttributeName {
     SupportedPlatforms = "supported-platforms",
     DefaultVpc = "default-vpc",
@@ -82,6 +119,12 @@ closed! { BandwidthWeightingType {
     Ebs1 = "ebs-1",
 } }
 
+closed! { BareMetal {
+    Included = "included",
+    Required = "required",
+    Excluded = "excluded",
+} }
+
 closed! { BlockPublicAccessMode {
     Off = "off",
     BlockBidirectional = "block-bidirectional",
@@ -99,6 +142,12 @@ closed! { BootModeValues {
     UefiPreferred = "uefi-preferred",
 } }
 
+closed! { BurstablePerformance {
+    Included = "included",
+    Required = "required",
+    Excluded = "excluded",
+} }
+
 closed! { CapacityReservationPreference {
     CapacityReservationsOnly = "capacity-reservations-only",
     Open = "open",
@@ -108,6 +157,13 @@ closed! { CapacityReservationPreference {
 closed! { ConnectivityType {
     Private = "private",
     Public = "public",
+} }
+
+closed! { CpuManufacturer {
+    Intel = "intel",
+    Amd = "amd",
+    AmazonWebServices = "amazon-web-services",
+    Apple = "apple",
 } }
 
 closed! { DeviceType {
@@ -238,6 +294,17 @@ closed! { InstanceBootModeValues {
     Uefi = "uefi",
 } }
 
+closed! { InstanceGeneration {
+    Current = "current",
+    Previous = "previous",
+} }
+
+closed! { InstanceInterruptionBehavior {
+    Hibernate = "hibernate",
+    Stop = "stop",
+    Terminate = "terminate",
+} }
+
 closed! { InstanceLifecycleType {
     Spot = "spot",
     Scheduled = "scheduled",
@@ -310,11 +377,67 @@ closed! { KeyType {
     Ed25519 = "ed25519",
 } }
 
+closed! { LaunchTemplateAutoRecoveryState {
+    Default = "default",
+    Disabled = "disabled",
+} }
+
+closed! { LaunchTemplateErrorCode {
+    LaunchTemplateIdDoesNotExist = "launchTemplateIdDoesNotExist",
+    LaunchTemplateIdMalformed = "launchTemplateIdMalformed",
+    LaunchTemplateNameDoesNotExist = "launchTemplateNameDoesNotExist",
+    LaunchTemplateNameMalformed = "launchTemplateNameMalformed",
+    LaunchTemplateVersionDoesNotExist = "launchTemplateVersionDoesNotExist",
+    UnexpectedError = "unexpectedError",
+} }
+
+closed! { LaunchTemplateHttpTokensState {
+    Optional = "optional",
+    Required = "required",
+} }
+
+closed! { LaunchTemplateInstanceMetadataEndpointState {
+    Disabled = "disabled",
+    Enabled = "enabled",
+} }
+
+closed! { LaunchTemplateInstanceMetadataOptionsState {
+    Pending = "pending",
+    Applied = "applied",
+} }
+
+closed! { LaunchTemplateInstanceMetadataProtocolIpv6 {
+    Disabled = "disabled",
+    Enabled = "enabled",
+} }
+
+closed! { LaunchTemplateInstanceMetadataTagsState {
+    Disabled = "disabled",
+    Enabled = "enabled",
+} }
+
+closed! { LocalStorage {
+    Included = "included",
+    Required = "required",
+    Excluded = "excluded",
+} }
+
+closed! { LocalStorageType {
+    Hdd = "hdd",
+    Ssd = "ssd",
+} }
+
 closed! { LocationType {
     Region = "region",
     AvailabilityZone = "availability-zone",
     AvailabilityZoneId = "availability-zone-id",
     Outpost = "outpost",
+} }
+
+closed! { MarketType {
+    Spot = "spot",
+    CapacityBlock = "capacity-block",
+    InterruptibleCapacityReservation = "interruptible-capacity-reservation",
 } }
 
 closed! { MonitoringState {
@@ -515,6 +638,11 @@ closed! { ServiceManaged {
 closed! { ShutdownBehavior {
     Stop = "stop",
     Terminate = "terminate",
+} }
+
+closed! { SpotInstanceType {
+    OneTime = "one-time",
+    Persistent = "persistent",
 } }
 
 closed! { StatusName {

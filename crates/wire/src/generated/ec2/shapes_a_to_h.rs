@@ -5,6 +5,16 @@
 use super::*;
 use crate::shape::shape;
 
+shape! { response AcceleratorCount {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
+}  }
+
+shape! { response AcceleratorTotalMemoryMiB {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
+}  }
+
 shape! { response AccountAttribute {
     attribute_name: Option<String> = "", "attributeName";
     attribute_values: Vec<AccountAttributeValue> = "", "attributeValueSet";
@@ -229,6 +239,15 @@ shape! { response AvailabilityZoneSubGeography {
     name: Option<String> = "", "name";
 }  }
 
+shape! { response BaselineEbsBandwidthMbps {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
+}  }
+
+shape! { response BaselinePerformanceFactors {
+    cpu: Option<CpuPerformanceFactor> = "", "cpu";
+}  }
+
 shape! { request BlobAttributeValue {
     value: Option<crate::Blob> = "Value", "value";
 }  }
@@ -270,6 +289,12 @@ shape! { response ConnectionTrackingConfiguration {
     udp_timeout: Option<i32> = "", "udpTimeout";
 }  }
 
+shape! { response ConnectionTrackingSpecification {
+    tcp_established_timeout: Option<i32> = "", "tcpEstablishedTimeout";
+    udp_stream_timeout: Option<i32> = "", "udpStreamTimeout";
+    udp_timeout: Option<i32> = "", "udpTimeout";
+}  }
+
 shape! { response ConnectionTrackingSpecificationResponse {
     tcp_established_timeout: Option<i32> = "", "tcpEstablishedTimeout";
     udp_stream_timeout: Option<i32> = "", "udpStreamTimeout";
@@ -281,6 +306,10 @@ shape! { response CpuOptions {
     core_count: Option<i32> = "", "coreCount";
     nested_virtualization: Option<NestedVirtualizationSpecification> = "", "nestedVirtualization";
     threads_per_core: Option<i32> = "", "threadsPerCore";
+}  }
+
+shape! { response CpuPerformanceFactor {
+    references: Vec<PerformanceFactorReference> = "", "referenceSet";
 }  }
 
 shape! { request CreateDefaultSubnetRequest {
@@ -325,6 +354,35 @@ shape! { request CreateKeyPairRequest {
     key_name: String = "KeyName", "KeyName";
     key_type: Option<KeyType> = "KeyType", "KeyType";
     tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
+}  }
+
+shape! { request CreateLaunchTemplateRequest {
+    client_token: Option<String> = "ClientToken", "ClientToken";
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_data: RequestLaunchTemplateData = "LaunchTemplateData", "LaunchTemplateData";
+    launch_template_name: String = "LaunchTemplateName", "LaunchTemplateName";
+    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
+    version_description: Option<String> = "VersionDescription", "VersionDescription";
+} refuses ["Operator"] }
+
+shape! { response CreateLaunchTemplateResult {
+    launch_template: Option<LaunchTemplate> = "", "launchTemplate";
+    warning: Option<ValidationWarning> = "", "warning";
+}  }
+
+shape! { request CreateLaunchTemplateVersionRequest {
+    client_token: Option<String> = "ClientToken", "ClientToken";
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_data: RequestLaunchTemplateData = "LaunchTemplateData", "LaunchTemplateData";
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+    source_version: Option<String> = "SourceVersion", "SourceVersion";
+    version_description: Option<String> = "VersionDescription", "VersionDescription";
+} refuses ["ResolveAlias"] }
+
+shape! { response CreateLaunchTemplateVersionResult {
+    launch_template_version: Option<LaunchTemplateVersion> = "", "launchTemplateVersion";
+    warning: Option<ValidationWarning> = "", "warning";
 }  }
 
 shape! { request CreateManagedPrefixListRequest {
@@ -473,6 +531,10 @@ shape! { response CreateVpcResult {
     vpc: Option<Vpc> = "", "vpc";
 }  }
 
+shape! { response CreditSpecification {
+    cpu_credits: Option<String> = "", "cpuCredits";
+}  }
+
 shape! { request CreditSpecificationRequest {
     cpu_credits: String = "CpuCredits", "CpuCredits";
 }  }
@@ -502,6 +564,41 @@ shape! { request DeleteKeyPairRequest {
 shape! { response DeleteKeyPairResult {
     key_pair_id: Option<String> = "", "keyPairId";
     return_: Option<bool> = "", "return";
+}  }
+
+shape! { request DeleteLaunchTemplateRequest {
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+}  }
+
+shape! { response DeleteLaunchTemplateResult {
+    launch_template: Option<LaunchTemplate> = "", "launchTemplate";
+}  }
+
+shape! { request DeleteLaunchTemplateVersionsRequest {
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+    versions: Vec<String> = "LaunchTemplateVersion", "LaunchTemplateVersion";
+}  }
+
+shape! { response DeleteLaunchTemplateVersionsResponseErrorItem {
+    launch_template_id: Option<String> = "", "launchTemplateId";
+    launch_template_name: Option<String> = "", "launchTemplateName";
+    response_error: Option<ResponseError> = "", "responseError";
+    version_number: Option<i64> = "", "versionNumber";
+}  }
+
+shape! { response DeleteLaunchTemplateVersionsResponseSuccessItem {
+    launch_template_id: Option<String> = "", "launchTemplateId";
+    launch_template_name: Option<String> = "", "launchTemplateName";
+    version_number: Option<i64> = "", "versionNumber";
+}  }
+
+shape! { response DeleteLaunchTemplateVersionsResult {
+    successfully_deleted_launch_template_versions: Vec<DeleteLaunchTemplateVersionsResponseSuccessItem> = "", "successfullyDeletedLaunchTemplateVersionSet";
+    unsuccessfully_deleted_launch_template_versions: Vec<DeleteLaunchTemplateVersionsResponseErrorItem> = "", "unsuccessfullyDeletedLaunchTemplateVersionSet";
 }  }
 
 shape! { request DeleteManagedPrefixListRequest {
@@ -747,6 +844,36 @@ shape! { request DescribeKeyPairsRequest {
 
 shape! { response DescribeKeyPairsResult {
     key_pairs: Vec<KeyPairInfo> = "", "keySet";
+}  }
+
+shape! { request DescribeLaunchTemplateVersionsRequest {
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+    max_results: Option<i32> = "MaxResults", "MaxResults";
+    max_version: Option<String> = "MaxVersion", "MaxVersion";
+    min_version: Option<String> = "MinVersion", "MinVersion";
+    next_token: Option<String> = "NextToken", "NextToken";
+    versions: Vec<String> = "LaunchTemplateVersion", "LaunchTemplateVersion";
+} refuses ["Filter", "IncludeManagedResources", "ResolveAlias"] }
+
+shape! { response DescribeLaunchTemplateVersionsResult {
+    launch_template_versions: Vec<LaunchTemplateVersion> = "", "launchTemplateVersionSet";
+    next_token: Option<String> = "", "nextToken";
+}  }
+
+shape! { request DescribeLaunchTemplatesRequest {
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    filters: Vec<Filter> = "Filter", "Filter";
+    launch_template_ids: Vec<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_names: Vec<String> = "LaunchTemplateName", "LaunchTemplateName";
+    max_results: Option<i32> = "MaxResults", "MaxResults";
+    next_token: Option<String> = "NextToken", "NextToken";
+} refuses ["IncludeManagedResources"] }
+
+shape! { response DescribeLaunchTemplatesResult {
+    launch_templates: Vec<LaunchTemplate> = "", "launchTemplates";
+    next_token: Option<String> = "", "nextToken";
 }  }
 
 shape! { request DescribeManagedPrefixListsRequest {
@@ -1081,6 +1208,10 @@ shape! { response ElasticGpuAssociation {
     elastic_gpu_association_state: Option<String> = "", "elasticGpuAssociationState";
     elastic_gpu_association_time: Option<String> = "", "elasticGpuAssociationTime";
     elastic_gpu_id: Option<String> = "", "elasticGpuId";
+}  }
+
+shape! { response ElasticGpuSpecificationResponse {
+    type_: Option<String> = "", "type";
 }  }
 
 shape! { response ElasticInferenceAcceleratorAssociation {

@@ -306,6 +306,35 @@ shape! { response InstancePrivateIpAddress {
     private_ip_address: Option<String> = "", "privateIpAddress";
 }  }
 
+shape! { response InstanceRequirements {
+    accelerator_count: Option<AcceleratorCount> = "", "acceleratorCount";
+    accelerator_manufacturers: Vec<AcceleratorManufacturer> = "", "acceleratorManufacturerSet";
+    accelerator_names: Vec<AcceleratorName> = "", "acceleratorNameSet";
+    accelerator_total_memory_mi_b: Option<AcceleratorTotalMemoryMiB> = "", "acceleratorTotalMemoryMiB";
+    accelerator_types: Vec<AcceleratorType> = "", "acceleratorTypeSet";
+    allowed_instance_types: Vec<String> = "", "allowedInstanceTypeSet";
+    bare_metal: Option<BareMetal> = "", "bareMetal";
+    baseline_ebs_bandwidth_mbps: Option<BaselineEbsBandwidthMbps> = "", "baselineEbsBandwidthMbps";
+    baseline_performance_factors: Option<BaselinePerformanceFactors> = "", "baselinePerformanceFactors";
+    burstable_performance: Option<BurstablePerformance> = "", "burstablePerformance";
+    cpu_manufacturers: Vec<CpuManufacturer> = "", "cpuManufacturerSet";
+    excluded_instance_types: Vec<String> = "", "excludedInstanceTypeSet";
+    instance_generations: Vec<InstanceGeneration> = "", "instanceGenerationSet";
+    local_storage: Option<LocalStorage> = "", "localStorage";
+    local_storage_types: Vec<LocalStorageType> = "", "localStorageTypeSet";
+    max_spot_price_as_percentage_of_optimal_on_demand_price: Option<i32> = "", "maxSpotPriceAsPercentageOfOptimalOnDemandPrice";
+    memory_gi_b_per_v_cpu: Option<MemoryGiBPerVCpu> = "", "memoryGiBPerVCpu";
+    memory_mi_b: Option<MemoryMiB> = "", "memoryMiB";
+    network_bandwidth_gbps: Option<NetworkBandwidthGbps> = "", "networkBandwidthGbps";
+    network_interface_count: Option<NetworkInterfaceCount> = "", "networkInterfaceCount";
+    on_demand_max_price_percentage_over_lowest_price: Option<i32> = "", "onDemandMaxPricePercentageOverLowestPrice";
+    require_encryption_in_transit: Option<bool> = "", "requireEncryptionInTransit";
+    require_hibernate_support: Option<bool> = "", "requireHibernateSupport";
+    spot_max_price_percentage_over_lowest_price: Option<i32> = "", "spotMaxPricePercentageOverLowestPrice";
+    total_local_storage_gb: Option<TotalLocalStorageGB> = "", "totalLocalStorageGB";
+    v_cpu_count: Option<VCpuCountRange> = "", "vCpuCount";
+}  }
+
 shape! { response InstanceSecondaryInterface {
     attachment: Option<InstanceSecondaryInterfaceAttachment> = "", "attachment";
     interface_type: Option<SecondaryInterfaceType> = "", "interfaceType";
@@ -459,7 +488,15 @@ shape! { request Ipv4PrefixSpecificationRequest {
     ipv4_prefix: Option<String> = "Ipv4Prefix", "Ipv4Prefix";
 }  }
 
+shape! { response Ipv4PrefixSpecificationResponse {
+    ipv4_prefix: Option<String> = "", "ipv4Prefix";
+}  }
+
 shape! { response Ipv6PrefixSpecification {
+    ipv6_prefix: Option<String> = "", "ipv6Prefix";
+}  }
+
+shape! { response Ipv6PrefixSpecificationResponse {
     ipv6_prefix: Option<String> = "", "ipv6Prefix";
 }  }
 
@@ -484,6 +521,244 @@ shape! { response KeyPairInfo {
     key_type: Option<KeyType> = "", "keyType";
     public_key: Option<String> = "", "publicKey";
     tags: Vec<Tag> = "", "tagSet";
+}  }
+
+shape! { response LaunchTemplate {
+    create_time: Option<crate::Timestamp> = "", "createTime";
+    created_by: Option<String> = "", "createdBy";
+    default_version_number: Option<i64> = "", "defaultVersionNumber";
+    latest_version_number: Option<i64> = "", "latestVersionNumber";
+    launch_template_id: Option<String> = "", "launchTemplateId";
+    launch_template_name: Option<String> = "", "launchTemplateName";
+    operator: Option<OperatorResponse> = "", "operator";
+    tags: Vec<Tag> = "", "tagSet";
+}  }
+
+shape! { response LaunchTemplateBlockDeviceMapping {
+    device_name: Option<String> = "", "deviceName";
+    ebs: Option<LaunchTemplateEbsBlockDevice> = "", "ebs";
+    no_device: Option<String> = "", "noDevice";
+    virtual_name: Option<String> = "", "virtualName";
+}  }
+
+shape! { request LaunchTemplateBlockDeviceMappingRequest {
+    device_name: Option<String> = "DeviceName", "DeviceName";
+    ebs: Option<LaunchTemplateEbsBlockDeviceRequest> = "Ebs", "Ebs";
+} refuses ["NoDevice", "VirtualName"] }
+
+shape! { response LaunchTemplateCapacityReservationSpecificationResponse {
+    capacity_reservation_preference: Option<CapacityReservationPreference> = "", "capacityReservationPreference";
+    capacity_reservation_target: Option<CapacityReservationTargetResponse> = "", "capacityReservationTarget";
+}  }
+
+shape! { response LaunchTemplateCpuOptions {
+    amd_sev_snp: Option<AmdSevSnpSpecification> = "", "amdSevSnp";
+    core_count: Option<i32> = "", "coreCount";
+    nested_virtualization: Option<NestedVirtualizationSpecification> = "", "nestedVirtualization";
+    threads_per_core: Option<i32> = "", "threadsPerCore";
+}  }
+
+shape! { response LaunchTemplateEbsBlockDevice {
+    delete_on_termination: Option<bool> = "", "deleteOnTermination";
+    ebs_card_index: Option<i32> = "", "ebsCardIndex";
+    encrypted: Option<bool> = "", "encrypted";
+    iops: Option<i32> = "", "iops";
+    kms_key_id: Option<String> = "", "kmsKeyId";
+    snapshot_id: Option<String> = "", "snapshotId";
+    throughput: Option<i32> = "", "throughput";
+    volume_initialization_rate: Option<i32> = "", "volumeInitializationRate";
+    volume_size: Option<i32> = "", "volumeSize";
+    volume_type: Option<VolumeType> = "", "volumeType";
+}  }
+
+shape! { request LaunchTemplateEbsBlockDeviceRequest {
+    delete_on_termination: Option<bool> = "DeleteOnTermination", "DeleteOnTermination";
+    volume_size: Option<i32> = "VolumeSize", "VolumeSize";
+    volume_type: Option<VolumeType> = "VolumeType", "VolumeType";
+} refuses ["EbsCardIndex", "Encrypted", "Iops", "KmsKeyId", "SnapshotId", "Throughput", "VolumeInitializationRate"] }
+
+shape! { response LaunchTemplateElasticInferenceAcceleratorResponse {
+    count: Option<i32> = "", "count";
+    type_: Option<String> = "", "type";
+}  }
+
+shape! { response LaunchTemplateEnaSrdSpecification {
+    ena_srd_enabled: Option<bool> = "", "enaSrdEnabled";
+    ena_srd_udp_specification: Option<LaunchTemplateEnaSrdUdpSpecification> = "", "enaSrdUdpSpecification";
+}  }
+
+shape! { response LaunchTemplateEnaSrdUdpSpecification {
+    ena_srd_udp_enabled: Option<bool> = "", "enaSrdUdpEnabled";
+}  }
+
+shape! { response LaunchTemplateEnclaveOptions {
+    enabled: Option<bool> = "", "enabled";
+}  }
+
+shape! { response LaunchTemplateHibernationOptions {
+    configured: Option<bool> = "", "configured";
+}  }
+
+shape! { response LaunchTemplateIamInstanceProfileSpecification {
+    arn: Option<String> = "", "arn";
+    name: Option<String> = "", "name";
+}  }
+
+shape! { request LaunchTemplateIamInstanceProfileSpecificationRequest {
+    arn: Option<String> = "Arn", "Arn";
+    name: Option<String> = "Name", "Name";
+}  }
+
+shape! { response LaunchTemplateInstanceMaintenanceOptions {
+    auto_recovery: Option<LaunchTemplateAutoRecoveryState> = "", "autoRecovery";
+}  }
+
+shape! { response LaunchTemplateInstanceMarketOptions {
+    market_type: Option<MarketType> = "", "marketType";
+    spot_options: Option<LaunchTemplateSpotMarketOptions> = "", "spotOptions";
+}  }
+
+shape! { response LaunchTemplateInstanceMetadataOptions {
+    http_endpoint: Option<LaunchTemplateInstanceMetadataEndpointState> = "", "httpEndpoint";
+    http_protocol_ipv6: Option<LaunchTemplateInstanceMetadataProtocolIpv6> = "", "httpProtocolIpv6";
+    http_put_response_hop_limit: Option<i32> = "", "httpPutResponseHopLimit";
+    http_tokens: Option<LaunchTemplateHttpTokensState> = "", "httpTokens";
+    instance_metadata_tags: Option<LaunchTemplateInstanceMetadataTagsState> = "", "instanceMetadataTags";
+    state: Option<LaunchTemplateInstanceMetadataOptionsState> = "", "state";
+}  }
+
+shape! { request LaunchTemplateInstanceMetadataOptionsRequest {
+    http_endpoint: Option<LaunchTemplateInstanceMetadataEndpointState> = "HttpEndpoint", "HttpEndpoint";
+    http_put_response_hop_limit: Option<i32> = "HttpPutResponseHopLimit", "HttpPutResponseHopLimit";
+    http_tokens: Option<LaunchTemplateHttpTokensState> = "HttpTokens", "HttpTokens";
+    instance_metadata_tags: Option<LaunchTemplateInstanceMetadataTagsState> = "InstanceMetadataTags", "InstanceMetadataTags";
+} refuses ["HttpProtocolIpv6"] }
+
+shape! { response LaunchTemplateInstanceNetworkInterfaceSpecification {
+    associate_carrier_ip_address: Option<bool> = "", "associateCarrierIpAddress";
+    associate_public_ip_address: Option<bool> = "", "associatePublicIpAddress";
+    connection_tracking_specification: Option<ConnectionTrackingSpecification> = "", "connectionTrackingSpecification";
+    delete_on_termination: Option<bool> = "", "deleteOnTermination";
+    description: Option<String> = "", "description";
+    device_index: Option<i32> = "", "deviceIndex";
+    ena_queue_count: Option<i32> = "", "enaQueueCount";
+    ena_srd_specification: Option<LaunchTemplateEnaSrdSpecification> = "", "enaSrdSpecification";
+    groups: Vec<String> = "", "groupSet";
+    interface_type: Option<String> = "", "interfaceType";
+    ipv4_prefix_count: Option<i32> = "", "ipv4PrefixCount";
+    ipv4_prefixes: Vec<Ipv4PrefixSpecificationResponse> = "", "ipv4PrefixSet";
+    ipv6_address_count: Option<i32> = "", "ipv6AddressCount";
+    ipv6_addresses: Vec<InstanceIpv6Address> = "", "ipv6AddressesSet";
+    ipv6_prefix_count: Option<i32> = "", "ipv6PrefixCount";
+    ipv6_prefixes: Vec<Ipv6PrefixSpecificationResponse> = "", "ipv6PrefixSet";
+    network_card_index: Option<i32> = "", "networkCardIndex";
+    network_interface_id: Option<String> = "", "networkInterfaceId";
+    primary_ipv6: Option<bool> = "", "primaryIpv6";
+    private_ip_address: Option<String> = "", "privateIpAddress";
+    private_ip_addresses: Vec<PrivateIpAddressSpecification> = "", "privateIpAddressesSet";
+    secondary_private_ip_address_count: Option<i32> = "", "secondaryPrivateIpAddressCount";
+    subnet_id: Option<String> = "", "subnetId";
+}  }
+
+shape! { request LaunchTemplateInstanceNetworkInterfaceSpecificationRequest {
+    associate_public_ip_address: Option<bool> = "AssociatePublicIpAddress", "AssociatePublicIpAddress";
+    delete_on_termination: Option<bool> = "DeleteOnTermination", "DeleteOnTermination";
+    description: Option<String> = "Description", "Description";
+    device_index: Option<i32> = "DeviceIndex", "DeviceIndex";
+    groups: Vec<String> = "SecurityGroupId", "SecurityGroupId";
+    ipv4_prefix_count: Option<i32> = "Ipv4PrefixCount", "Ipv4PrefixCount";
+    ipv4_prefixes: Vec<Ipv4PrefixSpecificationRequest> = "Ipv4Prefix", "Ipv4Prefix";
+    network_interface_id: Option<String> = "NetworkInterfaceId", "NetworkInterfaceId";
+    private_ip_address: Option<String> = "PrivateIpAddress", "PrivateIpAddress";
+    private_ip_addresses: Vec<PrivateIpAddressSpecification> = "PrivateIpAddresses", "PrivateIpAddresses";
+    secondary_private_ip_address_count: Option<i32> = "SecondaryPrivateIpAddressCount", "SecondaryPrivateIpAddressCount";
+    subnet_id: Option<String> = "SubnetId", "SubnetId";
+} refuses ["AssociateCarrierIpAddress", "ConnectionTrackingSpecification", "EnaQueueCount", "EnaSrdSpecification", "InterfaceType", "Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefix", "NetworkCardIndex", "PrimaryIpv6"] }
+
+shape! { response LaunchTemplateInstanceSecondaryInterfaceSpecification {
+    delete_on_termination: Option<bool> = "", "deleteOnTermination";
+    device_index: Option<i32> = "", "deviceIndex";
+    interface_type: Option<SecondaryInterfaceType> = "", "interfaceType";
+    network_card_index: Option<i32> = "", "networkCardIndex";
+    private_ip_address_count: Option<i32> = "", "privateIpAddressCount";
+    private_ip_addresses: Vec<SecondaryInterfacePrivateIpAddressSpecification> = "", "privateIpAddressesSet";
+    secondary_subnet_id: Option<String> = "", "secondarySubnetId";
+}  }
+
+shape! { response LaunchTemplateLicenseConfiguration {
+    license_configuration_arn: Option<String> = "", "licenseConfigurationArn";
+}  }
+
+shape! { response LaunchTemplateNetworkPerformanceOptions {
+    bandwidth_weighting: Option<InstanceBandwidthWeighting> = "", "bandwidthWeighting";
+}  }
+
+shape! { response LaunchTemplatePlacement {
+    affinity: Option<String> = "", "affinity";
+    availability_zone: Option<String> = "", "availabilityZone";
+    availability_zone_id: Option<String> = "", "availabilityZoneId";
+    group_id: Option<String> = "", "groupId";
+    group_name: Option<String> = "", "groupName";
+    host_id: Option<String> = "", "hostId";
+    host_resource_group_arn: Option<String> = "", "hostResourceGroupArn";
+    partition_number: Option<i32> = "", "partitionNumber";
+    spread_domain: Option<String> = "", "spreadDomain";
+    tenancy: Option<Tenancy> = "", "tenancy";
+}  }
+
+shape! { request LaunchTemplatePlacementRequest {
+    availability_zone: Option<String> = "AvailabilityZone", "AvailabilityZone";
+    tenancy: Option<Tenancy> = "Tenancy", "Tenancy";
+} refuses ["Affinity", "AvailabilityZoneId", "GroupId", "GroupName", "HostId", "HostResourceGroupArn", "PartitionNumber", "SpreadDomain"] }
+
+shape! { response LaunchTemplatePrivateDnsNameOptions {
+    enable_resource_name_dns_aaaa_record: Option<bool> = "", "enableResourceNameDnsAAAARecord";
+    enable_resource_name_dns_a_record: Option<bool> = "", "enableResourceNameDnsARecord";
+    hostname_type: Option<HostnameType> = "", "hostnameType";
+}  }
+
+shape! { request LaunchTemplateSpecification {
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+    version: Option<String> = "Version", "Version";
+}  }
+
+shape! { response LaunchTemplateSpotMarketOptions {
+    block_duration_minutes: Option<i32> = "", "blockDurationMinutes";
+    instance_interruption_behavior: Option<InstanceInterruptionBehavior> = "", "instanceInterruptionBehavior";
+    max_price: Option<String> = "", "maxPrice";
+    spot_instance_type: Option<SpotInstanceType> = "", "spotInstanceType";
+    valid_until: Option<crate::Timestamp> = "", "validUntil";
+}  }
+
+shape! { response LaunchTemplateTagSpecification {
+    resource_type: Option<String> = "", "resourceType";
+    tags: Vec<Tag> = "", "tagSet";
+}  }
+
+shape! { request LaunchTemplateTagSpecificationRequest {
+    resource_type: Option<String> = "ResourceType", "ResourceType";
+    tags: Vec<Tag> = "Tag", "Tag";
+}  }
+
+shape! { response LaunchTemplateVersion {
+    create_time: Option<crate::Timestamp> = "", "createTime";
+    created_by: Option<String> = "", "createdBy";
+    default_version: Option<bool> = "", "defaultVersion";
+    launch_template_data: Option<ResponseLaunchTemplateData> = "", "launchTemplateData";
+    launch_template_id: Option<String> = "", "launchTemplateId";
+    launch_template_name: Option<String> = "", "launchTemplateName";
+    operator: Option<OperatorResponse> = "", "operator";
+    version_description: Option<String> = "", "versionDescription";
+    version_number: Option<i64> = "", "versionNumber";
+}  }
+
+shape! { response LaunchTemplatesMonitoring {
+    enabled: Option<bool> = "", "enabled";
+}  }
+
+shape! { request LaunchTemplatesMonitoringRequest {
+    enabled: Option<bool> = "Enabled", "Enabled";
 }  }
 
 shape! { response LicenseConfiguration {
@@ -521,8 +796,18 @@ shape! { response MediaDeviceMemoryInfo {
     size_in_mi_b: Option<i32> = "", "sizeInMiB";
 }  }
 
+shape! { response MemoryGiBPerVCpu {
+    max: Option<f64> = "", "max";
+    min: Option<f64> = "", "min";
+}  }
+
 shape! { response MemoryInfo {
     size_in_mi_b: Option<i64> = "", "sizeInMiB";
+}  }
+
+shape! { response MemoryMiB {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
 }  }
 
 shape! { request ModifyInstanceAttributeRequest {
@@ -563,6 +848,18 @@ shape! { request ModifyInstanceMetadataOptionsRequest {
 shape! { response ModifyInstanceMetadataOptionsResult {
     instance_id: Option<String> = "", "instanceId";
     instance_metadata_options: Option<InstanceMetadataOptionsResponse> = "", "instanceMetadataOptions";
+}  }
+
+shape! { request ModifyLaunchTemplateRequest {
+    client_token: Option<String> = "ClientToken", "ClientToken";
+    default_version: Option<String> = "SetDefaultVersion", "SetDefaultVersion";
+    dry_run: Option<bool> = "DryRun", "DryRun";
+    launch_template_id: Option<String> = "LaunchTemplateId", "LaunchTemplateId";
+    launch_template_name: Option<String> = "LaunchTemplateName", "LaunchTemplateName";
+}  }
+
+shape! { response ModifyLaunchTemplateResult {
+    launch_template: Option<LaunchTemplate> = "", "launchTemplate";
 }  }
 
 shape! { request ModifyManagedPrefixListRequest {
@@ -689,6 +986,11 @@ shape! { response NetworkAclEntry {
     rule_number: Option<i32> = "", "ruleNumber";
 }  }
 
+shape! { response NetworkBandwidthGbps {
+    max: Option<f64> = "", "max";
+    min: Option<f64> = "", "min";
+}  }
+
 shape! { response NetworkCardInfo {
     additional_flexible_network_interfaces: Option<i32> = "", "additionalFlexibleNetworkInterfaces";
     baseline_bandwidth_in_gbps: Option<f64> = "", "baselineBandwidthInGbps";
@@ -786,6 +1088,11 @@ shape! { request NetworkInterfaceAttachmentChanges {
     delete_on_termination: Option<bool> = "DeleteOnTermination", "deleteOnTermination";
 } refuses ["DefaultEnaQueueCount", "EnaQueueCount"] }
 
+shape! { response NetworkInterfaceCount {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
+}  }
+
 shape! { response NetworkInterfaceIpv6Address {
     ipv6_address: Option<String> = "", "ipv6Address";
     is_primary_ipv6: Option<bool> = "", "isPrimaryIpv6";
@@ -833,6 +1140,10 @@ shape! { response OperatorResponse {
     hidden_by_default: Option<bool> = "", "hiddenByDefault";
     managed: Option<bool> = "", "managed";
     principal: Option<String> = "", "principal";
+}  }
+
+shape! { response PerformanceFactorReference {
+    instance_family: Option<String> = "", "instanceFamily";
 }  }
 
 shape! { both Placement {
@@ -885,7 +1196,7 @@ shape! { response PrivateDnsNameOptionsResponse {
     hostname_type: Option<HostnameType> = "", "hostnameType";
 }  }
 
-shape! { request PrivateIpAddressSpecification {
+shape! { both PrivateIpAddressSpecification {
     primary: Option<bool> = "Primary", "primary";
     private_ip_address: Option<String> = "PrivateIpAddress", "privateIpAddress";
 }  }
@@ -1008,6 +1319,27 @@ shape! { response ReplaceRouteTableAssociationResult {
     new_association_id: Option<String> = "", "newAssociationId";
 }  }
 
+shape! { request RequestLaunchTemplateData {
+    block_device_mappings: Vec<LaunchTemplateBlockDeviceMappingRequest> = "BlockDeviceMapping", "BlockDeviceMapping";
+    credit_specification: Option<CreditSpecificationRequest> = "CreditSpecification", "CreditSpecification";
+    disable_api_stop: Option<bool> = "DisableApiStop", "DisableApiStop";
+    disable_api_termination: Option<bool> = "DisableApiTermination", "DisableApiTermination";
+    ebs_optimized: Option<bool> = "EbsOptimized", "EbsOptimized";
+    iam_instance_profile: Option<LaunchTemplateIamInstanceProfileSpecificationRequest> = "IamInstanceProfile", "IamInstanceProfile";
+    image_id: Option<String> = "ImageId", "ImageId";
+    instance_initiated_shutdown_behavior: Option<ShutdownBehavior> = "InstanceInitiatedShutdownBehavior", "InstanceInitiatedShutdownBehavior";
+    instance_type: Option<String> = "InstanceType", "InstanceType";
+    key_name: Option<String> = "KeyName", "KeyName";
+    metadata_options: Option<LaunchTemplateInstanceMetadataOptionsRequest> = "MetadataOptions", "MetadataOptions";
+    monitoring: Option<LaunchTemplatesMonitoringRequest> = "Monitoring", "Monitoring";
+    network_interfaces: Vec<LaunchTemplateInstanceNetworkInterfaceSpecificationRequest> = "NetworkInterface", "NetworkInterface";
+    placement: Option<LaunchTemplatePlacementRequest> = "Placement", "Placement";
+    security_group_ids: Vec<String> = "SecurityGroupId", "SecurityGroupId";
+    security_groups: Vec<String> = "SecurityGroup", "SecurityGroup";
+    tag_specifications: Vec<LaunchTemplateTagSpecificationRequest> = "TagSpecification", "TagSpecification";
+    user_data: Option<String> = "UserData", "UserData";
+} refuses ["CapacityReservationSpecification", "CpuOptions", "ElasticGpuSpecification", "ElasticInferenceAccelerator", "EnclaveOptions", "HibernationOptions", "InstanceMarketOptions", "InstanceRequirements", "KernelId", "LicenseSpecification", "MaintenanceOptions", "NetworkPerformanceOptions", "Operator", "PrivateDnsNameOptions", "RamDiskId", "SecondaryInterface"] }
+
 shape! { response Reservation {
     groups: Vec<GroupIdentifier> = "", "groupSet";
     instances: Vec<Instance> = "", "instancesSet";
@@ -1020,6 +1352,48 @@ shape! { request ResetNetworkInterfaceAttributeRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     network_interface_id: String = "NetworkInterfaceId", "networkInterfaceId";
     source_dest_check: Option<String> = "SourceDestCheck", "sourceDestCheck";
+}  }
+
+shape! { response ResponseError {
+    code: Option<LaunchTemplateErrorCode> = "", "code";
+    message: Option<String> = "", "message";
+}  }
+
+shape! { response ResponseLaunchTemplateData {
+    block_device_mappings: Vec<LaunchTemplateBlockDeviceMapping> = "", "blockDeviceMappingSet";
+    capacity_reservation_specification: Option<LaunchTemplateCapacityReservationSpecificationResponse> = "", "capacityReservationSpecification";
+    cpu_options: Option<LaunchTemplateCpuOptions> = "", "cpuOptions";
+    credit_specification: Option<CreditSpecification> = "", "creditSpecification";
+    disable_api_stop: Option<bool> = "", "disableApiStop";
+    disable_api_termination: Option<bool> = "", "disableApiTermination";
+    ebs_optimized: Option<bool> = "", "ebsOptimized";
+    elastic_gpu_specifications: Vec<ElasticGpuSpecificationResponse> = "", "elasticGpuSpecificationSet";
+    elastic_inference_accelerators: Vec<LaunchTemplateElasticInferenceAcceleratorResponse> = "", "elasticInferenceAcceleratorSet";
+    enclave_options: Option<LaunchTemplateEnclaveOptions> = "", "enclaveOptions";
+    hibernation_options: Option<LaunchTemplateHibernationOptions> = "", "hibernationOptions";
+    iam_instance_profile: Option<LaunchTemplateIamInstanceProfileSpecification> = "", "iamInstanceProfile";
+    image_id: Option<String> = "", "imageId";
+    instance_initiated_shutdown_behavior: Option<ShutdownBehavior> = "", "instanceInitiatedShutdownBehavior";
+    instance_market_options: Option<LaunchTemplateInstanceMarketOptions> = "", "instanceMarketOptions";
+    instance_requirements: Option<InstanceRequirements> = "", "instanceRequirements";
+    instance_type: Option<String> = "", "instanceType";
+    kernel_id: Option<String> = "", "kernelId";
+    key_name: Option<String> = "", "keyName";
+    license_specifications: Vec<LaunchTemplateLicenseConfiguration> = "", "licenseSet";
+    maintenance_options: Option<LaunchTemplateInstanceMaintenanceOptions> = "", "maintenanceOptions";
+    metadata_options: Option<LaunchTemplateInstanceMetadataOptions> = "", "metadataOptions";
+    monitoring: Option<LaunchTemplatesMonitoring> = "", "monitoring";
+    network_interfaces: Vec<LaunchTemplateInstanceNetworkInterfaceSpecification> = "", "networkInterfaceSet";
+    network_performance_options: Option<LaunchTemplateNetworkPerformanceOptions> = "", "networkPerformanceOptions";
+    operator: Option<OperatorResponse> = "", "operator";
+    placement: Option<LaunchTemplatePlacement> = "", "placement";
+    private_dns_name_options: Option<LaunchTemplatePrivateDnsNameOptions> = "", "privateDnsNameOptions";
+    ram_disk_id: Option<String> = "", "ramDiskId";
+    secondary_interfaces: Vec<LaunchTemplateInstanceSecondaryInterfaceSpecification> = "", "secondaryInterfaceSet";
+    security_group_ids: Vec<String> = "", "securityGroupIdSet";
+    security_groups: Vec<String> = "", "securityGroupSet";
+    tag_specifications: Vec<LaunchTemplateTagSpecification> = "", "tagSpecificationSet";
+    user_data: Option<String> = "", "userData";
 }  }
 
 shape! { request RevokeSecurityGroupEgressRequest {
@@ -1141,6 +1515,7 @@ shape! { request RunInstancesRequest {
     instance_initiated_shutdown_behavior: Option<ShutdownBehavior> = "InstanceInitiatedShutdownBehavior", "instanceInitiatedShutdownBehavior";
     instance_type: Option<String> = "InstanceType", "InstanceType";
     key_name: Option<String> = "KeyName", "KeyName";
+    launch_template: Option<LaunchTemplateSpecification> = "LaunchTemplate", "LaunchTemplate";
     maintenance_options: Option<InstanceMaintenanceOptionsRequest> = "MaintenanceOptions", "MaintenanceOptions";
     max_count: i32 = "MaxCount", "MaxCount";
     metadata_options: Option<InstanceMetadataOptionsRequest> = "MetadataOptions", "MetadataOptions";
@@ -1154,7 +1529,11 @@ shape! { request RunInstancesRequest {
     subnet_id: Option<String> = "SubnetId", "SubnetId";
     tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
     user_data: Option<String> = "UserData", "UserData";
-} refuses ["AdditionalInfo", "CpuOptions", "ElasticGpuSpecification", "ElasticInferenceAccelerator", "EnablePrimaryIpv6", "InstanceMarketOptions", "Ipv6AddressCount", "Ipv6Address", "KernelId", "LaunchTemplate", "LicenseSpecification", "NetworkPerformanceOptions", "Operator", "PrivateDnsNameOptions", "RamdiskId", "SecondaryInterface"] }
+} refuses ["AdditionalInfo", "CpuOptions", "ElasticGpuSpecification", "ElasticInferenceAccelerator", "EnablePrimaryIpv6", "InstanceMarketOptions", "Ipv6AddressCount", "Ipv6Address", "KernelId", "LicenseSpecification", "NetworkPerformanceOptions", "Operator", "PrivateDnsNameOptions", "RamdiskId", "SecondaryInterface"] }
+
+shape! { response SecondaryInterfacePrivateIpAddressSpecification {
+    private_ip_address: Option<String> = "", "privateIpAddress";
+}  }
 
 shape! { response SecurityGroup {
     description: Option<String> = "", "groupDescription";
@@ -1310,6 +1689,11 @@ shape! { response TerminateInstancesResult {
     terminating_instances: Vec<InstanceStateChange> = "", "instancesSet";
 }  }
 
+shape! { response TotalLocalStorageGB {
+    max: Option<f64> = "", "max";
+    min: Option<f64> = "", "min";
+}  }
+
 shape! { request UnassignPrivateIpAddressesRequest {
     ipv4_prefixes: Vec<String> = "Ipv4Prefix", "Ipv4Prefix";
     network_interface_id: String = "NetworkInterfaceId", "networkInterfaceId";
@@ -1360,12 +1744,26 @@ shape! { both UserIdGroupPair {
     vpc_peering_connection_id: Option<String> = "", "vpcPeeringConnectionId";
 } refuses ["PeeringStatus", "VpcPeeringConnectionId"] }
 
+shape! { response VCpuCountRange {
+    max: Option<i32> = "", "max";
+    min: Option<i32> = "", "min";
+}  }
+
 shape! { response VCpuInfo {
     default_cores: Option<i32> = "", "defaultCores";
     default_threads_per_core: Option<i32> = "", "defaultThreadsPerCore";
     default_v_cpus: Option<i32> = "", "defaultVCpus";
     valid_cores: Vec<i32> = "", "validCores";
     valid_threads_per_core: Vec<i32> = "", "validThreadsPerCore";
+}  }
+
+shape! { response ValidationError {
+    code: Option<String> = "", "code";
+    message: Option<String> = "", "message";
+}  }
+
+shape! { response ValidationWarning {
+    errors: Vec<ValidationError> = "", "errorSet";
 }  }
 
 shape! { response Volume {
