@@ -89,6 +89,7 @@ fn interface(
     }
     Ok(InterfaceData {
         device_index: of.device_index,
+        network_card: of.network_card_index,
         existing: of.network_interface_id,
         subnet: of.subnet_id,
         groups: of.groups,
@@ -219,6 +220,7 @@ fn wire_interface(of: &InterfaceData) -> ec2::LaunchTemplateInstanceNetworkInter
                 ipv4_prefix: Some(prefix),
             })
             .collect(),
+        network_card_index: of.network_card,
         network_interface_id: of.existing.clone(),
         private_ip_address: words(of.primary),
         private_ip_addresses: addresses(of),

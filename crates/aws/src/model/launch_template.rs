@@ -95,6 +95,8 @@ pub struct LaunchData {
 pub struct InterfaceData {
     /// The device index.
     pub device_index: Option<i32>,
+    /// The network card's index; only the first there is.
+    pub network_card: Option<i32>,
     /// An interface that exists already.
     pub existing: Option<String>,
     /// The subnet.

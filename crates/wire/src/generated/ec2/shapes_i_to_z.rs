@@ -666,14 +666,16 @@ shape! { request LaunchTemplateInstanceNetworkInterfaceSpecificationRequest {
     description: Option<String> = "Description", "Description";
     device_index: Option<i32> = "DeviceIndex", "DeviceIndex";
     groups: Vec<String> = "SecurityGroupId", "SecurityGroupId";
+    interface_type: Option<String> = "InterfaceType", "InterfaceType";
     ipv4_prefix_count: Option<i32> = "Ipv4PrefixCount", "Ipv4PrefixCount";
     ipv4_prefixes: Vec<Ipv4PrefixSpecificationRequest> = "Ipv4Prefix", "Ipv4Prefix";
+    network_card_index: Option<i32> = "NetworkCardIndex", "NetworkCardIndex";
     network_interface_id: Option<String> = "NetworkInterfaceId", "NetworkInterfaceId";
     private_ip_address: Option<String> = "PrivateIpAddress", "PrivateIpAddress";
     private_ip_addresses: Vec<PrivateIpAddressSpecification> = "PrivateIpAddresses", "PrivateIpAddresses";
     secondary_private_ip_address_count: Option<i32> = "SecondaryPrivateIpAddressCount", "SecondaryPrivateIpAddressCount";
     subnet_id: Option<String> = "SubnetId", "SubnetId";
-} refuses ["AssociateCarrierIpAddress", "ConnectionTrackingSpecification", "EnaQueueCount", "EnaSrdSpecification", "InterfaceType", "Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefix", "NetworkCardIndex", "PrimaryIpv6"] }
+} refuses ["AssociateCarrierIpAddress", "ConnectionTrackingSpecification", "EnaQueueCount", "EnaSrdSpecification", "Ipv6AddressCount", "Ipv6Addresses", "Ipv6PrefixCount", "Ipv6Prefix", "PrimaryIpv6"] }
 
 shape! { response LaunchTemplateInstanceSecondaryInterfaceSpecification {
     delete_on_termination: Option<bool> = "", "deleteOnTermination";
