@@ -125,6 +125,9 @@ pub(crate) struct Up {
     /// Port kept for Azure's API, which this version doesn't have
     #[arg(long, default_value_t = 4568, value_name = "PORT")]
     pub(crate) azure_port: u16,
+    /// Let the lab reach the real internet, which this version can't
+    #[arg(long)]
+    pub(crate) uplink: bool,
     /// The second half of --detach
     #[arg(long, hide = true)]
     pub(crate) detached: bool,

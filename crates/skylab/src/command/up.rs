@@ -4,7 +4,7 @@
 //! itself again with `--state DIR` spelt out.
 
 use crate::args::{Pace, Packets, Quotas, Up};
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 use kernel::launch::{self, Inside, LaunchOptions, Spawned};
 use lab::control::{self, Ports, Request};
 use lab::log::Echo;
@@ -24,6 +24,10 @@ const READY: &str = "ready";
 pub(crate) fn run(state: &StateDir, up: &Up) -> Result<u8, Failure> {
     if up.detached {
         return detached(state, up);
+    }
+    if up.uplink {
+        let message = "--uplink is not implemented yet: a lab's internet is its own";
+        return Err(Failure::new(USAGE, message));
     }
     state.create()?;
     // A lab that was just killed may still take connections, but answers none.
@@ -90,6 +94,7 @@ fn on_free_ports() -> Up {
         pace: Pace::Fast,
         gcp_port: 0,
         azure_port: 0,
+        uplink: false,
         detached: false,
     }
 }
