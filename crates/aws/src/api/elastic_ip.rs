@@ -132,7 +132,8 @@ pub(super) fn associate(
     let private_ip = private_ip
         .map(|text| address(text, "privateIpAddress"))
         .transpose()?;
-    let reassociate = request.allow_reassociation.unwrap_or(false);
+    // In a VPC an address moves unless the request says that it must not.
+    let reassociate = request.allow_reassociation.unwrap_or(true);
     let association = addresses::associate(
         &mut call.state,
         call.context,

@@ -3,7 +3,7 @@
 use super::instance_view::wire_metadata;
 use super::security_group::wire_groups;
 use super::{Call, Outcome};
-use crate::model::instance::{self, InstanceState, check_hop_limit};
+use crate::model::instance::{self, CpuCredits, InstanceState, check_hop_limit};
 use crate::model::{InstanceId, Refusal, instance_type, network_interface, security_group};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -157,6 +157,7 @@ fn change_type(
         return Err(not_stopped(id, "instanceType"));
     }
     instance::edit(&mut call.state, id, |instance| {
+        instance.credits = CpuCredits::of_type(&kind).map(|own| instance.credits.unwrap_or(own));
         instance.instance_type = kind;
     });
     Ok(())

@@ -258,7 +258,7 @@ pub(super) fn fill(request: &mut ec2::RunInstancesRequest, data: &LaunchData) {
         let mut own = own.filter(|of| {
             of.resource_type
                 .as_ref()
-                .is_some_and(|own| own.to_string() == *kind)
+                .is_some_and(|own| own.as_str() == kind)
         });
         match own.next() {
             Some(own) => {

@@ -266,14 +266,7 @@ pub(super) fn describe_attribute(
             result.attachment = wire_attachment(&call.state, interface);
         }
         Some(NetworkInterfaceAttribute::AssociatePublicIpAddress) => {
-            // Set at launch alone: an address stays with the interface, never comes back after.
-            let automatic = |public: &interfaces::PublicAddress| {
-                matches!(public, interfaces::PublicAddress::Automatic(_))
-            };
-            let public = interface
-                .primary()
-                .and_then(|primary| primary.public.as_ref());
-            result.associate_public_ip_address = Some(public.is_some_and(automatic));
+            result.associate_public_ip_address = Some(interface.public_on_start);
         }
     }
     Ok(result)

@@ -29,16 +29,23 @@ pub struct DhcpOptions {
 }
 
 pub(crate) fn unknown(id: &str) -> Refusal {
-    Refusal::new(
-        "InvalidDhcpOptionID.NotFound",
-        format!("The dhcpOption ID '{id}' does not exist"),
-    )
+    if DhcpOptionsId::well_formed(id) {
+        Refusal::new(
+            "InvalidDhcpOptionID.NotFound",
+            format!("The dhcpOption ID '{id}' does not exist"),
+        )
+    } else {
+        Refusal::new(
+            "InvalidDhcpOptionsId.Malformed",
+            format!("Invalid id: \"{id}\" (expecting \"dopt-...\")"),
+        )
+    }
 }
 
 /// An option set of the request's region.
 ///
 /// # Errors
-/// `InvalidDhcpOptionID.NotFound`.
+/// `InvalidDhcpOptionID.NotFound` or `InvalidDhcpOptionsId.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s DhcpOptions, Refusal> {
     let found = state
         .dhcp_options

@@ -114,13 +114,7 @@ fn default_of(state: &State, vpc: &VpcId) -> Option<NetworkAclId> {
 /// # Errors
 /// `InvalidVpcID.NotFound`, `NetworkAclLimitExceeded`.
 pub fn create(state: &mut State, context: &Context, vpc: &VpcId) -> Result<NetworkAclId, Refusal> {
-    let here = |vpc: &Arc<vpc::Vpc>| vpc.region == context.region;
-    if !state.vpcs.get(vpc).is_some_and(here) {
-        return Err(Refusal::new(
-            "InvalidVpcID.NotFound",
-            format!("The vpc ID '{vpc}' does not exist"),
-        ));
-    }
+    vpc::find(state, context, vpc.as_str())?;
     let of_vpc = state.network_acls.values().filter(|acl| acl.vpc == *vpc);
     quota::check(context, Quota::AclsPerVpc, of_vpc.count(), 1)?;
     Ok(insert(state, context, vpc, false, Vec::new()))

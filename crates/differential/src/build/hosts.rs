@@ -67,6 +67,7 @@ impl Builder {
             prefixes: Vec::new(),
             groups: Vec::new(),
             source_dest_check: true,
+            public_on_start: false,
             attachment: None,
             kind: InterfaceKind::Interface,
             client_token: None,

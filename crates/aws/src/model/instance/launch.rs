@@ -90,9 +90,21 @@ pub fn run(
     }
     check(state, context, launch)?;
     let reservation = ReservationId::fresh(&state.digits());
-    (0..launch.most)
-        .map(|index| start_one(state, context, launch, &reservation, index as u32))
-        .collect()
+    let (least, most) = (launch.least.unsigned_abs(), launch.most.unsigned_abs());
+    let mut started = Vec::new();
+    for index in 0..most {
+        let before = state.clone();
+        match start_one(state, context, launch, &reservation, index) {
+            Ok(id) => started.push(id),
+            // As many as there is room for, if they are enough.
+            Err(_) if index >= least => {
+                *state = before;
+                break;
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Ok(started)
 }
 
 fn repeated(state: &State, context: &Context, launch: &Launch) -> Vec<InstanceId> {
@@ -147,7 +159,6 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
             kind.name
         )));
     }
-    check_vcpus(state, context, launch, kind.vcpus)?;
     if let Some(name) = &launch.key_name {
         key_pair::find_by_name(state, context, name)?;
     }
@@ -178,12 +189,9 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
 /// <https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html>
 const VCPUS: u32 = 64;
 
-fn check_vcpus(
-    state: &State,
-    context: &Context,
-    launch: &Launch,
-    each: u32,
-) -> Result<(), Refusal> {
+fn check_vcpus(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusal> {
+    let vcpus =
+        |name: &str| instance_type::find(name).map_or(0, |instance_type| instance_type.vcpus);
     let counts = |instance: &&Arc<Instance>| {
         instance.region == context.region
             && matches!(
@@ -195,10 +203,9 @@ fn check_vcpus(
         .instances
         .values()
         .filter(counts)
-        .filter_map(|instance| instance_type::find(&instance.instance_type))
-        .map(|kind| kind.vcpus)
+        .map(|instance| vcpus(&instance.instance_type))
         .sum();
-    if !context.quotas || running + each * launch.most.unsigned_abs() <= VCPUS {
+    if !context.quotas || running + vcpus(&launch.instance_type) <= VCPUS {
         return Ok(());
     }
     Err(Refusal::new(
@@ -216,6 +223,7 @@ fn start_one(
     reservation: &ReservationId,
     index: u32,
 ) -> Result<InstanceId, Refusal> {
+    check_vcpus(state, context, launch)?;
     let id = InstanceId::fresh(&state.digits());
     let mut interfaces = Vec::new();
     for interface in &launch.interfaces {
@@ -326,6 +334,7 @@ fn give_public_address(
     let by_subnet = subnet.is_some_and(|subnet| subnet.map_public_ip_on_launch);
     if asked.device_index == 0 && asked.existing.is_none() && asked.public.unwrap_or(by_subnet) {
         elastic_ip::assign_automatic(state, interface)?;
+        network_interface::edit(state, interface)?.public_on_start = true;
     }
     Ok(())
 }

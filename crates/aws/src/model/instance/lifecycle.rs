@@ -43,8 +43,9 @@ pub fn stop(state: &mut State, context: &Context, id: &str) -> Result<InstanceId
     Ok(id)
 }
 
-/// Starts a stopped instance on the disk it had; where its subnet gives public addresses, it gets a
+/// Starts a stopped instance on the disk it had; one that was launched with a public address gets a
 /// new one.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-instance-addressing.html#concepts-public-addresses>
 ///
 /// # Errors
 /// `IncorrectInstanceState`.
@@ -55,19 +56,15 @@ pub fn start(state: &mut State, context: &Context, id: &str) -> Result<InstanceI
         InstanceState::Stopped => {}
         _ => return Err(wrong_state(instance, "started")),
     }
-    let (id, primary) = (instance.id.clone(), instance.interfaces.first().cloned());
-    let gives = state
-        .subnets
-        .get(&instance.subnet)
-        .is_some_and(|subnet| subnet.map_public_ip_on_launch);
-    if let (Some(primary), true) = (primary, gives) {
-        let bare = state
+    let (id, interfaces) = (instance.id.clone(), instance.interfaces.clone());
+    // With several interfaces AWS gives no public address again.
+    if let [only] = interfaces.as_slice()
+        && state
             .network_interfaces
-            .get(&primary)
-            .and_then(|interface| interface.primary());
-        if bare.is_some_and(|address| address.public.is_none()) {
-            elastic_ip::assign_automatic(state, &primary)?;
-        }
+            .get(only)
+            .is_some_and(|interface| interface.public_on_start)
+    {
+        elastic_ip::assign_automatic(state, only)?;
     }
     edit(state, &id, |instance| {
         instance.state = InstanceState::Pending;

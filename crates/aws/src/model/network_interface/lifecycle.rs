@@ -110,6 +110,7 @@ pub fn create(
         groups,
         source_dest_check: !new.kind.is_requester_managed(),
         attachment: None,
+        public_on_start: false,
         kind: new.kind,
         client_token: new.client_token,
     };

@@ -47,6 +47,9 @@ pub struct NetworkInterface {
     pub source_dest_check: bool,
     /// Its attachment.
     pub attachment: Option<Attachment>,
+    /// Whether its primary address gets a public one at each start of its instance.
+    #[serde(default)]
+    pub public_on_start: bool,
     /// What it is for.
     pub kind: InterfaceKind,
     /// The idempotency token it was made with.

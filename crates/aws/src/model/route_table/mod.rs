@@ -247,10 +247,13 @@ pub fn add_local(state: &mut State, vpc: &VpcId, cidr: Ipv4Net) {
     });
 }
 
-/// A VPC lost a CIDR.
+/// A VPC lost a CIDR: its local routes go, also those that were given to an interface.
 pub fn remove_local(state: &mut State, vpc: &VpcId, cidr: Ipv4Net) {
+    let gone = local(cidr);
     edit_all(state, vpc, |table| {
-        table.routes.retain(|route| *route != local(cidr));
+        table
+            .routes
+            .retain(|route| (&route.destination, route.origin) != (&gone.destination, gone.origin));
     });
 }
 

@@ -55,16 +55,16 @@ fn check_route(
     destination: &Destination,
     target: &RouteTarget,
 ) -> Result<(), Refusal> {
+    if *target == RouteTarget::Local {
+        return Err(Refusal::invalid_value(format!(
+            "The target of the route to {destination} cannot be local: local routes are those of the VPC's own CIDR blocks."
+        )));
+    }
     check_network(state, table, target)?;
-    if let (Destination::Cidr(to), false) = (destination, *target == RouteTarget::Local) {
+    if let Destination::Cidr(to) = destination {
         check_inside(state, table, *to, target)?;
     }
-    if table.is_edge()
-        && !matches!(
-            target,
-            RouteTarget::Local | RouteTarget::NetworkInterface(_)
-        )
-    {
+    if table.is_edge() && !matches!(target, RouteTarget::NetworkInterface(_)) {
         let message = format!(
             "route table {} is associated with a gateway; its routes can only have network interfaces as targets",
             table.id

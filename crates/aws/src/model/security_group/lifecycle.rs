@@ -80,17 +80,7 @@ pub fn create(
     let name = name.trim_end();
     check_name(name)?;
     check_description(description)?;
-    let in_region = |region: &String| *region == context.region;
-    if !state
-        .vpcs
-        .get(vpc)
-        .is_some_and(|vpc| in_region(&vpc.region))
-    {
-        return Err(Refusal::new(
-            "InvalidVpcID.NotFound",
-            format!("The vpc ID '{vpc}' does not exist"),
-        ));
-    }
+    vpc::find(state, context, vpc.as_str())?;
     if named(state, vpc, name).is_some() {
         return Err(Refusal::new(
             "InvalidGroup.Duplicate",
@@ -100,7 +90,7 @@ pub fn create(
     let groups = state
         .security_groups
         .values()
-        .filter(|group| in_region(&group.region));
+        .filter(|group| group.region == context.region);
     quota::check(context, Quota::SecurityGroups, groups.count(), 1)?;
     Ok(insert(state, context, vpc, name, description))
 }
