@@ -191,6 +191,9 @@ pub(super) fn reboot(
     call: &mut Call<'_>,
     request: ec2::RebootInstancesRequest,
 ) -> Outcome<Nothing> {
+    if request.instance_ids.is_empty() {
+        return Err(crate::model::Refusal::missing("InstanceId").into());
+    }
     for id in &request.instance_ids {
         instance::reboot(&mut call.state, call.context, id)?;
     }

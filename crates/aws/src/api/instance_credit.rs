@@ -18,8 +18,8 @@ pub(super) fn describe(
     for instance in call.state.instances.values() {
         let id = instance.id.to_string();
         let asked = match request.instance_ids.is_empty() {
-            // Without ids AWS lists those whose setting is not their type's own.
-            true => instance.credits != CpuCredits::of_type(&instance.instance_type),
+            // Without ids AWS lists the unlimited ones.
+            true => instance.credits == Some(CpuCredits::Unlimited),
             false => request.instance_ids.contains(&id),
         };
         let here = instance.region == call.context.region;

@@ -81,8 +81,16 @@ pub(super) fn wire_tags(state: &State, id: &str) -> Vec<Tag> {
     .collect()
 }
 
+fn check_resources(resources: &[String]) -> Result<(), Refusal> {
+    if resources.is_empty() {
+        return Err(Refusal::missing("ResourceId"));
+    }
+    Ok(())
+}
+
 pub(super) fn create(call: &mut Call<'_>, request: CreateTagsRequest) -> Outcome<Nothing> {
     let tags = pairs(request.tags)?;
+    check_resources(&request.resources)?;
     if tags.is_empty() {
         return Err(Refusal::missing("Tag").into());
     }
@@ -105,6 +113,7 @@ pub(super) fn delete(call: &mut Call<'_>, request: DeleteTagsRequest) -> Outcome
         .into_iter()
         .filter_map(|tag| Some((tag.key?, tag.value)))
         .collect();
+    check_resources(&request.resources)?;
     for id in &request.resources {
         type_of(call, id)?;
         tag::remove(&mut call.state, id, &tags);
