@@ -18,7 +18,11 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// A service: its module's name, its folder in botocore's data.
-const SERVICES: [(&str, &str); 2] = [("ec2", "ec2/2016-11-15"), ("sts", "sts/2011-06-15")];
+const SERVICES: [(&str, &str); 3] = [
+    ("autoscaling", "autoscaling/2011-01-01"),
+    ("ec2", "ec2/2016-11-15"),
+    ("sts", "sts/2011-06-15"),
+];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 

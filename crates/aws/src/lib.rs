@@ -4,6 +4,7 @@
 //!   with AWS's error and changes nothing.
 //! * [`api`]: the operations on the wire, one file a resource family; each turns a generated
 //!   request type into calls of the model and the model into a generated response type.
+//! * [`Moment`]: what time brings by itself, Auto Scaling's doings among it.
 //! * [`compile`]: the model as a fabric.
 //! * [`explain`]: a trace in AWS's words.
 //!
@@ -14,3 +15,6 @@ pub mod api;
 pub mod compile;
 pub mod explain;
 pub mod model;
+mod moment;
+
+pub use moment::Moment;

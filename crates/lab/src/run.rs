@@ -1,7 +1,7 @@
 //! A lab's life, from its state to its end. It runs as pid 1 of its namespaces.
 
 use crate::authority::{Authority, AuthorityError};
-use crate::cloud::{self, Backing, Cloud, Owner, RestoreError, unix_time};
+use crate::cloud::{self, Backing, Cloud, Owner, RestoreError, Rules, unix_time};
 use crate::control::{self, Ports};
 use crate::credentials::{Credentials, CredentialsError};
 use crate::guests::{Consoles, Guests};
@@ -13,7 +13,7 @@ use crate::presence::{self, Services, Serving};
 use crate::socks::{self, Admission};
 use crate::store::{Store, StoreError};
 use crate::{entropy, log};
-use aws::model::{Pace, Settings, State};
+use aws::model::{Settings, State};
 use kernel::Engine;
 use kernel::launch::Inside;
 use std::io;
@@ -37,10 +37,8 @@ pub struct Options {
     pub socks_open: bool,
     /// Whether any AWS key is good.
     pub any_key: bool,
-    /// Whether the cloud's default quotas hold.
-    pub quotas: bool,
-    /// How fast the cloud's waiting passes.
-    pub pace: Pace,
+    /// How the clouds' own services act.
+    pub rules: Rules,
     /// Where the log goes besides its file.
     pub echo: log::Echo,
 }
@@ -103,7 +101,7 @@ pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Resu
         .packets
         .then(|| Box::new(move || Engine::new(factory)) as Box<dyn FnOnce() -> Engine + Send>);
     let backing = Backing { store, engine };
-    let (cloud, owner) = cloud::start(state, backing).map_err(start("no thread"))?;
+    let (cloud, owner) = cloud::start(state, backing, options.rules).map_err(start("no thread"))?;
     let lab = Lab {
         options,
         inside,
@@ -205,13 +203,7 @@ impl Lab<'_> {
             secret: self.credentials.aws_secret_access_key.clone(),
             any: self.options.any_key,
         };
-        Api::new(
-            self.cloud.clone(),
-            keys,
-            self.options.pace,
-            self.options.quotas,
-            consoles,
-        )
+        Api::new(self.cloud.clone(), keys, self.options.rules, consoles)
     }
 
     /// The lab's presence in its networks, and the host's way to them.

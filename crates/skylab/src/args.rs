@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Write a place's packets as pcapng, for Wireshark
     Capture(Capture),
+    /// Show or set what a region can launch: its vCPU quota, and types that AWS has run out of
+    Capacity(Capacity),
     /// Play the chapter's walkthrough on real packets, from start to cleanup
     Demo(Demo),
     /// Print the version
@@ -51,6 +53,57 @@ pub(crate) enum Command {
     /// What a demo runs at places
     #[command(subcommand, hide = true)]
     Probe(Probe),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+What is set survives a restart. Launches that meet it get AWS's own errors: VcpuLimitExceeded,
+InsufficientInstanceCapacity; Auto Scaling groups note a failed activity and try again.
+
+Examples:
+  skylab capacity limit m5.large 0 --zone us-west-2a   AWS has none left in that zone
+  skylab capacity limit m5.large 3                     three in each of the region's zones
+  skylab capacity quota 16                             all instances share 16 vCPUs
+  skylab capacity                                      what is set
+  skylab capacity reset                                the cloud's own again")]
+pub(crate) struct Capacity {
+    #[command(subcommand)]
+    pub(crate) change: Option<CapacityChange>,
+    /// As JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CapacityChange {
+    /// Set the vCPUs that a region's running instances share
+    Quota {
+        /// That many
+        vcpus: u32,
+        /// The region
+        #[arg(long, default_value = crate::command::env::REGION)]
+        region: String,
+    },
+    /// Set how many instances of a type a zone can run
+    Limit {
+        /// The type
+        #[arg(value_name = "TYPE")]
+        instance_type: String,
+        /// That many; 0 for none
+        instances: u32,
+        /// The zone; without it, each of the region's
+        #[arg(long, conflicts_with = "region")]
+        zone: Option<String>,
+        /// The region
+        #[arg(long, default_value = crate::command::env::REGION)]
+        region: String,
+    },
+    /// Make it the cloud's own again
+    Reset {
+        /// The region; without it, every region
+        #[arg(long)]
+        region: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -36,7 +36,7 @@ impl Failure {
             ControlError::Refused(refusal) => match refusal.kind {
                 RefusalKind::NotFound => NOT_FOUND,
                 RefusalKind::NotExecutable => NOT_EXECUTABLE,
-                RefusalKind::Place | RefusalKind::Failed => EXEC,
+                RefusalKind::Place | RefusalKind::Invalid | RefusalKind::Failed => EXEC,
             },
             _ => EXEC,
         };
@@ -53,7 +53,11 @@ impl std::fmt::Display for Failure {
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         let code = match &error {
-            ControlError::Refused(refusal) if refusal.kind == RefusalKind::Place => USAGE,
+            ControlError::Refused(refusal)
+                if matches!(refusal.kind, RefusalKind::Place | RefusalKind::Invalid) =>
+            {
+                USAGE
+            }
             _ => UNAVAILABLE,
         };
         Self::new(code, error)

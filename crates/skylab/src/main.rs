@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<u8, Failure> {
     let state = lab::paths::StateDir::choose(args.state.as_deref())?;
     match args.command {
+        Command::Capacity(capacity) => command::capacity::run(&state, capacity),
         Command::Demo(demo) => {
             // What is kept is kept in a lab that stays.
             let named = args.state.is_some() || demo.keep;

@@ -1,6 +1,6 @@
 //! The clouds' wire protocols.
 //!
-//! * [`ec2`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//! * [`autoscaling`], [`ec2`], [`sts`]: AWS's services, a type for every request and response of the operations that
 //!   Skylab has, generated from AWS's published service models;
 //! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses;
 //! * [`sigv4`]: signatures, checked and made;
@@ -19,6 +19,11 @@ pub mod query;
 pub mod shape;
 pub mod sigv4;
 pub mod xml;
+
+/// Auto Scaling, version 2011-01-01.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/autoscaling/mod.rs"]
+pub mod autoscaling;
 
 /// Amazon EC2, version 2016-11-15.
 #[allow(missing_docs, unused_imports, unreachable_pub)]

@@ -43,14 +43,6 @@ pub trait ToXml {
     fn content(&self, writer: &mut Writer);
 }
 
-/// An operation: what its request is answered with.
-pub trait Operation {
-    /// Its name.
-    const NAME: &'static str;
-    /// Its answer.
-    type Output: ToXml;
-}
-
 fn text<'a>(node: &'a Node, name: &str) -> Result<&'a str, ApiError> {
     match &node.value {
         Some(value) => Ok(value),
@@ -460,8 +452,6 @@ macro_rules! operations {
             }
         }
 
-        $(operations!(@operation $name($input) -> $output);)*
-
         /// An operation's response as a document.
         pub fn respond(action: &str, output: &impl $crate::shape::ToXml, request_id: &str) -> String {
             $crate::shape::respond($protocol, NAMESPACE, action, output, request_id)
@@ -469,13 +459,6 @@ macro_rules! operations {
     };
     (@dry dry $input:ident) => { $input.dry_run.unwrap_or(false) };
     (@dry wet $input:ident) => { false };
-    (@operation $name:ident(crate::shape::Nothing) -> $output:ty) => {};
-    (@operation $name:ident($input:ty) -> $output:ty) => {
-        impl $crate::shape::Operation for $input {
-            const NAME: &'static str = stringify!($name);
-            type Output = $output;
-        }
-    };
 }
 pub(crate) use operations;
 

@@ -5,6 +5,7 @@ use super::network_interface::{address, count, group_ids, prefixes};
 use super::tag::for_type;
 use super::{Call, Outcome, launch_template_data};
 use crate::model::instance::{self, CpuCredits, Launch, LaunchInterface, MetadataOptions};
+use crate::model::launch_template::LaunchTemplate;
 use crate::model::{Refusal, SecurityGroupId, launch_template, security_group, subnet, tag, vpc};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,10 +31,33 @@ pub(super) fn run(
         let template = launch_template::find(&call.state, call.context, id, name)?;
         let version = template.version(named.version.as_deref())?;
         launch_template_data::fill(&mut request, &version.data);
-        let mark = |name: &str, value: String| (format!("aws:ec2launchtemplate:{name}"), value);
-        marks.push(mark("id", template.id.to_string()));
-        marks.push(mark("version", version.number.to_string()));
+        marks = self::marks(template, version.number);
     }
+    let started = start(call, &request, marks)?;
+    let first = started.first().and_then(|id| call.state.instances.get(id));
+    let Some(reserved) = first.map(|instance| instance.reservation.clone()) else {
+        return Err(Refusal::new("InternalError", "nothing was started").into());
+    };
+    Ok(reservation(&call.state, &reserved, |instance| {
+        started.contains(&instance.id)
+    }))
+}
+
+/// The tags that tell of an instance's launch template.
+pub(super) fn marks(template: &LaunchTemplate, version: i64) -> Vec<(String, String)> {
+    let mark = |name: &str, value: String| (format!("aws:ec2launchtemplate:{name}"), value);
+    vec![
+        mark("id", template.id.to_string()),
+        mark("version", version.to_string()),
+    ]
+}
+
+/// Starts what a request says, its template filled in, with AWS's own tags.
+pub(super) fn start(
+    call: &mut Call<'_>,
+    request: &RunInstancesRequest,
+    marks: Vec<(String, String)>,
+) -> Outcome<Vec<crate::model::InstanceId>> {
     const TAGGABLE: [&str; 3] = ["instance", "volume", "network-interface"];
     for specification in &request.tag_specifications {
         let kind = specification
@@ -47,7 +71,7 @@ pub(super) fn run(
             return Err(Refusal::invalid_value(message).into());
         }
     }
-    let launch = read(call, &request)?;
+    let launch = read(call, request)?;
     let started = instance::run(&mut call.state, call.context, &launch)?;
     for id in &started {
         tag_all(call, id, &request.tag_specifications)?;
@@ -56,13 +80,7 @@ pub(super) fn run(
             tag::mark(state, context, id.as_str(), "instance", marks.clone());
         }
     }
-    let first = started.first().and_then(|id| call.state.instances.get(id));
-    let Some(reserved) = first.map(|instance| instance.reservation.clone()) else {
-        return Err(Refusal::new("InternalError", "nothing was started").into());
-    };
-    Ok(reservation(&call.state, &reserved, |instance| {
-        started.contains(&instance.id)
-    }))
+    Ok(started)
 }
 
 fn tag_all(

@@ -2,6 +2,7 @@
 //! generated responses. One file a resource, the same name as in [`crate::model`].
 
 mod account;
+pub(crate) mod auto_scaling;
 mod describe;
 mod dhcp_options;
 mod elastic_ip;
@@ -29,6 +30,8 @@ mod subnet;
 mod tag;
 mod volume;
 mod vpc;
+
+pub use auto_scaling::auto_scaling;
 
 use crate::model::{Context, InstanceId, Refusal, State};
 use wire::ec2::Request;

@@ -5,6 +5,8 @@
 //! changes nothing. Two states can be compared by what differs ([`State::changes`]): that is what
 //! the store writes and what the compiler compiles.
 
+pub mod auto_scaling;
+pub mod capacity;
 pub mod dhcp_options;
 pub mod elastic_ip;
 pub mod error;

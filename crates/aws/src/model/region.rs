@@ -99,6 +99,13 @@ impl Region {
     }
 }
 
+/// The names of a region's zones; none for what isn't a region.
+pub fn zones(region: &str) -> Vec<String> {
+    find(region)
+        .map(|region| region.zones().map(|zone| zone.name).collect())
+        .unwrap_or_default()
+}
+
 /// The id of a zone with this name, in whichever region.
 pub fn zone_id(name: &str) -> String {
     let region = name

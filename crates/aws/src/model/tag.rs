@@ -82,7 +82,7 @@ pub fn mark(
     state.tags.insert(id.to_owned(), Arc::new(set));
 }
 
-fn check(key: &str, value: &str) -> Result<(), Refusal> {
+pub(crate) fn check(key: &str, value: &str) -> Result<(), Refusal> {
     if key.is_empty() || key.chars().count() > 127 {
         return Err(Refusal::invalid_value(format!(
             "Tag key exceeds the maximum length of 127 characters or is empty: '{key}'"
@@ -99,6 +99,13 @@ fn check(key: &str, value: &str) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// Takes off a tag of AWS's own.
+pub(crate) fn unmark(state: &mut State, id: &str, key: &str) {
+    if let Some(set) = state.tags.get_mut(id) {
+        Arc::make_mut(set).tags.remove(key);
+    }
 }
 
 /// Takes tags off: those with the key and, where one is given, that value; all of them for no keys.

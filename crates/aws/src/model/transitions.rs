@@ -6,6 +6,11 @@ use super::{State, instance, nat_gateway};
 pub fn advance(state: &mut State, now: i64) -> Option<i64> {
     nat_gateway::finish_transitions(state, now);
     instance::finish_transitions(state, now);
+    next(state)
+}
+
+/// When the next state ends, in seconds since 1970.
+pub fn next(state: &State) -> Option<i64> {
     [
         nat_gateway::next_transition(state),
         instance::next_transition(state),

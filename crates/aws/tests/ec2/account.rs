@@ -1,6 +1,7 @@
 //! An account to call: requests as they come on the wire, answers as they go.
 
-use aws::model::{Context, InstanceId, Pace, Settings, State, transitions};
+use aws::Moment;
+use aws::model::{Context, InstanceId, Pace, Settings, State};
 use wire::ec2::Request;
 use wire::query::Node;
 
@@ -23,6 +24,14 @@ pub(crate) struct Document(pub(crate) String);
 /// A refusal: the code and the words.
 pub(crate) type Refused = (String, String);
 
+fn moment(now: i64, quotas: bool) -> Moment {
+    Moment {
+        now,
+        pace: Pace::Fast,
+        quotas,
+    }
+}
+
 impl Account {
     /// A new account, as AWS makes it.
     pub(crate) fn new() -> Self {
@@ -32,7 +41,7 @@ impl Account {
         };
         let mut state = State::with_defaults(settings);
         let now = 1_700_000_000;
-        transitions::advance(&mut state, now);
+        let _ = moment(now, true).advance(&mut state);
         Self {
             state,
             region: REGION.to_owned(),
@@ -72,6 +81,27 @@ impl Account {
         Ok(Document(answer.body))
     }
 
+    /// Calls an Auto Scaling operation; time goes on a little after it.
+    pub(crate) fn scaling(
+        &mut self,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Document, Refused> {
+        let pairs = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let refused = |error: wire::error::ApiError| (error.code, error.message);
+        let tree = Node::tree(pairs);
+        let request = wire::autoscaling::Request::parse(action, &tree).map_err(refused)?;
+        let answer = aws::api::auto_scaling(&self.state, &self.context(), request, "request")
+            .map_err(refused)?;
+        if let Some(state) = answer.state {
+            self.state = state;
+            self.wait(0);
+        }
+        Ok(Document(answer.body))
+    }
+
     /// Calls an operation that must succeed.
     pub(crate) fn ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> Document {
         self.call(action, parameters)
@@ -106,7 +136,7 @@ impl Account {
     /// Lets time pass, so that what is under way ends.
     pub(crate) fn wait(&mut self, seconds: i64) {
         self.now += seconds;
-        transitions::advance(&mut self.state, self.now);
+        let _ = moment(self.now, self.quotas).advance(&mut self.state);
     }
 
     pub(crate) fn vpc(&mut self, cidr: &str) -> String {

@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod auto_scaling;
 mod filtering;
 mod fuzz;
 mod instance;

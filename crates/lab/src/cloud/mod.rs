@@ -13,7 +13,7 @@ pub(crate) use owner::unix_time;
 
 use crate::internet::PlaceError;
 use crate::store::{Store, StoreError};
-use aws::model::State;
+use aws::model::{Pace, State};
 use fabric::{Fabric, HostId, NetworkId};
 use kernel::{Engine, NetNs};
 use std::io;
@@ -37,6 +37,15 @@ pub struct Backing {
     pub store: Store,
     /// What forwards; `None` with `--packets none`.
     pub engine: Option<Box<dyn FnOnce() -> Engine + Send>>,
+}
+
+/// What the lab's flags say of the clouds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How fast the clouds' own waiting passes.
+    pub pace: Pace,
+    /// Whether the clouds' default quotas hold.
+    pub quotas: bool,
 }
 
 /// Why a change could not be carried out, though the cloud's rules allowed it.
@@ -102,7 +111,7 @@ impl Owner {
 ///
 /// # Errors
 /// No thread can be made.
-pub fn start(state: State, backing: Backing) -> io::Result<(Cloud, Owner)> {
+pub fn start(state: State, backing: Backing, rules: Rules) -> io::Result<(Cloud, Owner)> {
     let (queue, work) = mpsc::channel();
     let packets = backing.engine.is_some();
     let health = Health::default();
@@ -113,7 +122,7 @@ pub fn start(state: State, backing: Backing) -> io::Result<(Cloud, Owner)> {
     let thread = thread::Builder::new()
         .name("cloud".to_owned())
         .spawn(move || {
-            owner::Owned::new(publish, backing, seen).run(&work, || {
+            owner::Owned::new(publish, backing, seen, rules).run(&work, || {
                 // Whoever started the thread may be gone; the work goes on.
                 let _ = ready.send(());
             });

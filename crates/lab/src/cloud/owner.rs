@@ -1,10 +1,11 @@
 //! The owner's loop: carry out, commit, compile, apply, publish, answer.
 
 use super::group::{Group, LIMIT};
-use super::{Backing, Failure, Health, Snapshot, Work};
+use super::{Backing, Failure, Health, Rules, Snapshot, Work};
 use crate::internet::{self, PlaceError};
+use aws::Moment;
 use aws::compile::Outside;
-use aws::model::{State, transitions};
+use aws::model::State;
 use fabric::Fabric;
 use kernel::Engine;
 use std::net::Ipv4Addr;
@@ -47,6 +48,8 @@ pub(super) struct Owned {
     store: crate::store::Store,
     engine: Option<Engine>,
     health: Health,
+    /// How the clouds' own services act.
+    rules: Rules,
     /// When the kernel has to be tried again, because the last application failed.
     retry: Option<Instant>,
     /// When the next timed transition is due, in seconds since 1970.
@@ -58,6 +61,7 @@ impl Owned {
         publish: watch::Sender<Arc<Snapshot>>,
         backing: Backing,
         health: Health,
+        rules: Rules,
     ) -> Self {
         let snapshot = publish.borrow().clone();
         Self {
@@ -66,6 +70,7 @@ impl Owned {
             store: backing.store,
             engine: backing.engine.map(|make| make()),
             health,
+            rules,
             retry: None,
             due: Some(0),
         }
@@ -231,11 +236,16 @@ impl Owned {
         if self.due.is_none_or(|due| due > now) {
             return;
         }
+        let moment = Moment {
+            now,
+            pace: self.rules.pace,
+            quotas: self.rules.quotas,
+        };
         let mut group = Group::begin(&self.snapshot.state);
         let mut next = None;
         group.step("time".to_owned(), |state| {
             let mut state = state.clone();
-            next = transitions::advance(&mut state, now);
+            next = moment.advance(&mut state);
             (Some(state), Box::new(|_| {}))
         });
         self.finish(group);

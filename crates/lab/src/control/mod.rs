@@ -3,6 +3,7 @@
 //! A unix socket in the state directory, for its user only. A message is its length (four bytes,
 //! network order) and JSON; descriptors travel beside the length.
 
+mod capacity;
 mod capture;
 mod client;
 mod frame;
@@ -12,7 +13,8 @@ mod session;
 
 pub use client::{Connection, ControlError, connect};
 pub use protocol::{
-    Capture, Counts, Ended, Exec, Ports, Refusal, RefusalKind, Reply, Request, Status,
+    CapacityChange, Capture, Counts, Ended, Exec, Ports, Refusal, RefusalKind, Reply, Request,
+    Status,
 };
 pub use server::{Service, listen, serve};
 

@@ -2,7 +2,9 @@
 
 use crate::cloud::Trouble;
 use crate::explain::{Explanation, Inquiry};
+use aws::model::capacity::{Capacity, TypeLimit};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a command asks.
@@ -18,6 +20,8 @@ pub enum Request {
     Signal(i32),
     /// Write a place's packets to the descriptor that travels along, until a signal comes.
     Capture(Capture),
+    /// What can be launched; changed first if something is to be.
+    Capacity(Option<CapacityChange>),
     /// End the lab.
     Down,
 }
@@ -44,6 +48,30 @@ pub struct Capture {
     pub filter: Vec<String>,
 }
 
+/// A change of what a region can launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CapacityChange {
+    /// Its instances share that many vCPUs.
+    Vcpus {
+        /// The region.
+        region: String,
+        /// That many.
+        vcpus: u32,
+    },
+    /// A zone, or each of a region's, runs so many instances of a type.
+    Limit {
+        /// The region.
+        region: String,
+        /// The type and the number.
+        limit: TypeLimit,
+    },
+    /// It is the cloud's own again.
+    Reset {
+        /// The region; `None` for all.
+        region: Option<String>,
+    },
+}
+
 /// What the lab answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
@@ -57,6 +85,8 @@ pub enum Reply {
     Ended(Ended),
     /// The capture ended, with so many packets.
     Captured(u64),
+    /// To [`Request::Capacity`]: what is set, by region.
+    Capacity(BTreeMap<String, Capacity>),
     /// The lab is ending.
     Ending,
     /// It can't be.
@@ -96,6 +126,8 @@ pub enum RefusalKind {
     NotFound,
     /// The program can't be executed.
     NotExecutable,
+    /// The request names something that can't be.
+    Invalid,
     /// The lab can't do it now.
     Failed,
 }

@@ -130,6 +130,10 @@ fn answer(
         // A signal without a program: it has just ended.
         Request::Signal(_) => return Ok(()),
         Request::Capture(asked) => return capture::run(service, stream, &asked, descriptors),
+        Request::Capacity(change) => match super::capacity::answer(service, change) {
+            Ok(set) => Reply::Capacity(set),
+            Err(refusal) => refusal.into(),
+        },
         Request::Down => {
             frame::send(stream, &Reply::Ending, &[])?;
             service.end.notify_one();

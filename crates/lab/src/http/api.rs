@@ -1,11 +1,11 @@
 //! AWS's APIs over HTTP: a request's signature, its service, its operation, its answer.
 
 use super::{request_id, respond};
-use crate::cloud::{Cloud, unix_time};
+use crate::cloud::{Cloud, Rules, unix_time};
 use crate::entropy;
 use crate::guests::Consoles;
 use aws::api::Answer;
-use aws::model::{Context, InstanceId, Pace, State};
+use aws::model::{Context, InstanceId, State};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
@@ -30,32 +30,32 @@ pub struct Keys {
 pub struct Api {
     cloud: Cloud,
     keys: Keys,
-    pace: Pace,
-    quotas: bool,
+    rules: Rules,
     consoles: Consoles,
 }
 
 /// The services that answer here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Service {
+    AutoScaling,
     Ec2,
     Sts,
 }
 
 /// A request, understood.
 enum Operation {
+    AutoScaling(wire::autoscaling::Request),
     Ec2(wire::ec2::Request),
     Sts(wire::sts::Request),
 }
 
 impl Api {
     /// The APIs of an account.
-    pub fn new(cloud: Cloud, keys: Keys, pace: Pace, quotas: bool, consoles: Consoles) -> Self {
+    pub fn new(cloud: Cloud, keys: Keys, rules: Rules, consoles: Consoles) -> Self {
         Self {
             cloud,
             keys,
-            pace,
-            quotas,
+            rules,
             consoles,
         }
     }
@@ -77,6 +77,7 @@ impl Api {
                 let (code, status) = (error.code.as_str(), error.status);
                 tracing::info!(request = id, action, status, code, took_us, "api call");
                 let body = match service {
+                    Service::AutoScaling => error.query(wire::autoscaling::NAMESPACE, &id),
                     Service::Ec2 => error.ec2(&id),
                     Service::Sts => error.query(wire::sts::NAMESPACE, &id),
                 };
@@ -96,11 +97,13 @@ impl Api {
             Err(error) => return (Service::Ec2, Err(error)),
         };
         let service = match claim.service.as_str() {
+            "autoscaling" => Service::AutoScaling,
             "ec2" => Service::Ec2,
             "sts" => Service::Sts,
             other => {
-                let message =
-                    format!("Skylab does not have the service {other:?} yet; it has ec2 and sts");
+                let message = format!(
+                    "Skylab does not have the service {other:?} yet; it has autoscaling, ec2 and sts"
+                );
                 return (Service::Sts, Err(unsupported(message)));
             }
         };
@@ -122,8 +125,8 @@ impl Api {
         let context = Context {
             region: claim.region,
             now: unix_time(),
-            pace: self.pace,
-            quotas: self.quotas,
+            pace: self.rules.pace,
+            quotas: self.rules.quotas,
             caller: format!("arn:aws:iam::{account}:root"),
             entropy: entropy::bytes()
                 .map_err(|error| ApiError::new("InternalError", error.to_string()))?,
@@ -163,6 +166,7 @@ fn run(
     consoles: &Consoles,
 ) -> Result<Answer, ApiError> {
     match operation {
+        Operation::AutoScaling(request) => aws::api::auto_scaling(state, context, request, id),
         Operation::Ec2(request) => {
             let console = |instance: &InstanceId| Some(consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
@@ -174,6 +178,7 @@ fn run(
 /// Whether an operation only looks: then the published snapshot is enough.
 fn reads(operation: &Operation) -> bool {
     aws::api::reads_only(match operation {
+        Operation::AutoScaling(request) => request.name(),
         Operation::Ec2(request) => request.name(),
         Operation::Sts(request) => request.name(),
     })
@@ -239,6 +244,9 @@ impl Call {
         });
         let parameters = Node::tree(own.cloned());
         match service {
+            Service::AutoScaling => {
+                wire::autoscaling::Request::parse(action, &parameters).map(Operation::AutoScaling)
+            }
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
             Service::Sts => wire::sts::Request::parse(action, &parameters).map(Operation::Sts),
         }

@@ -7,7 +7,7 @@ use lab::credentials::Credentials;
 use lab::paths::StateDir;
 
 /// Where tools work unless they are told otherwise; the chapter's region.
-const REGION: &str = "us-west-2";
+pub(crate) const REGION: &str = "us-west-2";
 
 pub(crate) fn run(state: &StateDir, env: &Env) -> Result<u8, Failure> {
     let absent = match env.cloud {

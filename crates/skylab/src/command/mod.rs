@@ -1,5 +1,6 @@
 //! The commands.
 
+pub(crate) mod capacity;
 pub(crate) mod capture;
 pub(crate) mod demo;
 pub(crate) mod down;

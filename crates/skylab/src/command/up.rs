@@ -6,6 +6,7 @@
 use crate::args::{Pace, Packets, Quotas, Up};
 use crate::failure::{Failure, USAGE};
 use kernel::launch::{self, Inside, LaunchOptions, Spawned};
+use lab::cloud::Rules;
 use lab::control::{self, Ports, Request};
 use lab::log::Echo;
 use lab::paths::StateDir;
@@ -124,10 +125,12 @@ fn options(state: &StateDir, up: &Up, echo: Echo) -> Options {
         socks_port: up.socks_port,
         socks_open: up.socks_open,
         any_key: up.any_key,
-        quotas: up.quotas == Quotas::Default,
-        pace: match up.pace {
-            Pace::Fast => aws::model::Pace::Fast,
-            Pace::Real => aws::model::Pace::Real,
+        rules: Rules {
+            quotas: up.quotas == Quotas::Default,
+            pace: match up.pace {
+                Pace::Fast => aws::model::Pace::Fast,
+                Pace::Real => aws::model::Pace::Real,
+            },
         },
         echo,
     }

@@ -10,6 +10,7 @@ mod guard;
 mod instances;
 mod lab;
 mod outside;
+mod scaling;
 mod sigkill;
 mod slice;
 mod walkthrough;

@@ -185,37 +185,6 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
     Ok(())
 }
 
-/// Running On-Demand Standard instances share 64 vCPUs by default once an account has history.
-/// <https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html>
-const VCPUS: u32 = 64;
-
-fn check_vcpus(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusal> {
-    let vcpus =
-        |name: &str| instance_type::find(name).map_or(0, |instance_type| instance_type.vcpus);
-    let counts = |instance: &&Arc<Instance>| {
-        instance.region == context.region
-            && matches!(
-                instance.state,
-                InstanceState::Pending | InstanceState::Running
-            )
-    };
-    let running: u32 = state
-        .instances
-        .values()
-        .filter(counts)
-        .map(|instance| vcpus(&instance.instance_type))
-        .sum();
-    if !context.quotas || running + vcpus(&launch.instance_type) <= VCPUS {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        "VcpuLimitExceeded",
-        format!(
-            "You have requested more vCPU capacity than your current vCPU limit of {VCPUS} allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
-        ),
-    ))
-}
-
 fn start_one(
     state: &mut State,
     context: &Context,
@@ -223,7 +192,6 @@ fn start_one(
     reservation: &ReservationId,
     index: u32,
 ) -> Result<InstanceId, Refusal> {
-    check_vcpus(state, context, launch)?;
     let id = InstanceId::fresh(&state.digits());
     let mut interfaces = Vec::new();
     for interface in &launch.interfaces {
@@ -242,6 +210,7 @@ fn start_one(
         .get(&primary.subnet)
         .map(|subnet| subnet.zone.clone())
         .unwrap_or_default();
+    capacity::check(state, context, &launch.instance_type, &zone)?;
     let volume = root_volume(state, context, launch, &id, &zone);
     let instance = Instance {
         id: id.clone(),

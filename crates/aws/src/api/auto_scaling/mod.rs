@@ -1,0 +1,91 @@
+//! The Auto Scaling API.
+//!
+//! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>
+
+mod activity;
+mod group;
+mod instance;
+mod scale;
+mod tag;
+
+pub(crate) use scale::advance;
+
+use super::{Answer, Call, reads_only};
+use crate::model::{Context, State};
+use wire::autoscaling::{self, Request};
+use wire::error::ApiError;
+
+/// Pages of every listing: a hundred records at most, fifty unless the request says.
+const RECORDS: std::ops::RangeInclusive<i32> = 1..=100;
+const USUAL_RECORDS: i32 = 50;
+
+/// Cuts a page as Auto Scaling does: also without being asked.
+fn page<T>(
+    all: Vec<T>,
+    max: Option<i32>,
+    token: Option<&str>,
+) -> Result<(Vec<T>, Option<String>), ApiError> {
+    let max = max.unwrap_or(USUAL_RECORDS);
+    wire::pagination::page(all, Some(max), token, RECORDS).map_err(|error| {
+        let code = if token.is_some() && RECORDS.contains(&max) {
+            "InvalidNextToken"
+        } else {
+            "ValidationError"
+        };
+        ApiError::new(code, error.message)
+    })
+}
+
+/// Carries out an Auto Scaling operation.
+///
+/// # Errors
+/// Auto Scaling's own; the state is as it was.
+pub fn auto_scaling(
+    state: &State,
+    context: &Context,
+    request: Request,
+    request_id: &str,
+) -> Result<Answer, ApiError> {
+    let reads = reads_only(request.name());
+    let mut call = Call {
+        state: state.clone(),
+        context,
+        console: &|_| None,
+    };
+    macro_rules! answer {
+        ($($operation:ident => $module:ident :: $function:ident,)*) => {
+            match request {
+                $(Request::$operation(input) => {
+                    let output = $module::$function(&mut call, *input)?;
+                    autoscaling::respond(stringify!($operation), &output, request_id)
+                })*
+            }
+        };
+    }
+    let body = answer! {
+        CreateAutoScalingGroup => group::create,
+        UpdateAutoScalingGroup => group::update,
+        DeleteAutoScalingGroup => group::delete,
+        DescribeAutoScalingGroups => group::describe,
+        SetDesiredCapacity => group::set_desired,
+        SuspendProcesses => group::suspend,
+        ResumeProcesses => group::resume,
+        DescribeAccountLimits => group::account_limits,
+        DescribeTerminationPolicyTypes => group::policy_types,
+        DescribeScalingProcessTypes => group::process_types,
+        DescribeAutoScalingInstances => instance::describe,
+        TerminateInstanceInAutoScalingGroup => instance::terminate,
+        SetInstanceHealth => instance::set_health,
+        SetInstanceProtection => instance::protect,
+        AttachInstances => instance::attach,
+        DetachInstances => instance::detach,
+        DescribeScalingActivities => activity::describe,
+        CreateOrUpdateTags => tag::create_or_update,
+        DeleteTags => tag::delete,
+        DescribeTags => tag::describe,
+    };
+    Ok(Answer {
+        body,
+        state: (!reads).then_some(call.state),
+    })
+}
