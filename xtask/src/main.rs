@@ -4,9 +4,14 @@
 //! the botocore package's `data` folder and writes the request and response types of the operations
 //! named in `xtask/services/*.txt` to `crates/wire/src/generated/`. With `--check` it writes nothing
 //! and fails where the tree differs.
+//!
+//! `cargo run -p xtask -- kubernetes [--check] API APIMACHINERY` does so with Kubernetes' types, from the
+//! unpacked Go sources of k8s.io/api and k8s.io/apimachinery (Debian's source packages golang-k8s-api
+//! and golang-k8s-apimachinery carry them), for the kinds in `xtask/services/kubernetes.txt`.
 #![allow(clippy::print_stdout)]
 
 mod emit;
+mod kubernetes;
 mod model;
 mod names;
 mod selection;
@@ -34,11 +39,18 @@ fn main() -> ExitCode {
         .map(String::as_str)
         .filter(|argument| *argument != "--check")
         .collect();
-    let ["generate", data] = words.as_slice() else {
-        println!("usage: cargo run -p xtask -- generate [--check] BOTOCORE_DATA");
-        return ExitCode::from(2);
+    let outcome = match words.as_slice() {
+        ["generate", data] => generate(Path::new(data), check),
+        ["kubernetes", api, apimachinery] => {
+            kubernetes(Path::new(api), Path::new(apimachinery), check)
+        }
+        _ => {
+            println!("usage: cargo run -p xtask -- generate [--check] BOTOCORE_DATA");
+            println!("       cargo run -p xtask -- kubernetes [--check] API APIMACHINERY");
+            return ExitCode::from(2);
+        }
     };
-    match generate(Path::new(data), check) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("xtask: {error}");
@@ -57,19 +69,31 @@ fn generate(data: &Path, check: bool) -> Outcome<()> {
         )?;
         let target = root.join("crates/wire/src/generated").join(service);
         for (file, text) in emit::files(&model, &selection)? {
-            let text = formatted(&text)?;
-            let path = target.join(file);
-            if !check {
-                fs::create_dir_all(&target)?;
-                fs::write(&path, text)?;
-            } else if fs::read_to_string(&path).unwrap_or_default() != text {
-                return Err(format!(
-                    "{} is not what the model gives: run generate",
-                    path.display()
-                )
-                .into());
-            }
+            write(&target.join(file), &formatted(&text)?, check)?;
         }
+    }
+    Ok(())
+}
+
+fn kubernetes(api: &Path, apimachinery: &Path, check: bool) -> Outcome<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let selection = fs::read_to_string(root.join("xtask/services/kubernetes.txt"))?;
+    let table = kubernetes::table(api, apimachinery, &selection)?;
+    write(
+        &root.join("crates/kube/src/schema/types.tsv"),
+        &table,
+        check,
+    )
+}
+
+/// Writes a file, or with `check` only sees that it is the same.
+fn write(path: &Path, text: &str, check: bool) -> Outcome<()> {
+    if !check {
+        fs::create_dir_all(path.parent().ok_or("a file without a folder")?)?;
+        fs::write(path, text)?;
+    } else if fs::read_to_string(path).unwrap_or_default() != text {
+        let path = path.display();
+        return Err(format!("{path} is not what the model gives: generate it again").into());
     }
     Ok(())
 }

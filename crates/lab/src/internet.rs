@@ -6,6 +6,7 @@
 //! | `internet:A.B.C.D`, made when first named | A.B.C.D |
 //! | the lab's public resolver | 192.0.2.53 |
 //! | the clouds' service endpoints | 192.0.2.80 |
+//! | the APIs of Kubernetes clusters | 192.0.2.100 and on |
 //!
 //! The ranges are those set aside for documentation (RFC 5737). The clouds' public addresses are
 //! reached through their gateways, which the fabric itself routes to.
@@ -128,6 +129,17 @@ pub fn add(fabric: &mut Fabric) {
     );
     put(fabric, &services(), vec![RESOLVER, ENDPOINTS]);
     put(fabric, &client(), vec![CLIENT]);
+}
+
+/// Puts a host of the lab's own into the internet.
+pub fn add_site(fabric: &mut Fabric, host: &HostId, address: Ipv4Addr) {
+    put(fabric, host, vec![address]);
+}
+
+/// Takes a host of the lab's own out of the internet.
+pub fn remove_site(fabric: &mut Fabric, host: &HostId) {
+    fabric.hosts.remove(host);
+    fabric.ports.remove(&PortId::from(host.as_str()));
 }
 
 /// Puts a place into the internet; says whether it was not there before.

@@ -17,6 +17,7 @@ pub mod capture;
 pub mod client;
 pub mod clock;
 pub mod cloud;
+pub mod clusters;
 pub mod control;
 pub mod credentials;
 pub mod entropy;

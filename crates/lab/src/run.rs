@@ -2,6 +2,7 @@
 
 use crate::authority::{Authority, AuthorityError};
 use crate::cloud::{self, Backing, Cloud, Owner, RestoreError, Rules, unix_time};
+use crate::clusters::{ClusterError, Clusters};
 use crate::control::{self, Ports};
 use crate::credentials::{Credentials, CredentialsError};
 use crate::guests::{Consoles, Guests};
@@ -59,6 +60,8 @@ pub enum RunError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error(
         "port {port} of 127.0.0.1 can't be used for {what}: {source}; choose another with {flag}"
     )]
@@ -89,7 +92,7 @@ pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Resu
     log::start(&options.state.log(), options.echo).map_err(start("the log can't be opened"))?;
     let credentials = Credentials::load_or_make(&options.state)?;
     let authority = Arc::new(Authority::load_or_make(&options.state)?);
-    let store = Store::open(&options.state.store())?;
+    let store = Arc::new(Store::open(&options.state.store())?);
     let state = cloud::restore(&store, new_account)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -100,7 +103,10 @@ pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Resu
     let engine: Option<Box<dyn FnOnce() -> Engine + Send>> = options
         .packets
         .then(|| Box::new(move || Engine::new(factory)) as Box<dyn FnOnce() -> Engine + Send>);
-    let backing = Backing { store, engine };
+    let backing = Backing {
+        store: store.clone(),
+        engine,
+    };
     let (cloud, owner) = cloud::start(state, backing, options.rules).map_err(start("no thread"))?;
     let lab = Lab {
         options,
@@ -109,6 +115,7 @@ pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Resu
         authority,
         cloud,
         owner,
+        store,
     };
     let handle = runtime.handle().clone();
     let ended = runtime.block_on(lab.serve(handle, ready));
@@ -131,6 +138,7 @@ struct Lab<'a> {
     authority: Arc<Authority>,
     cloud: Cloud,
     owner: Owner,
+    store: Arc<Store>,
 }
 
 impl Lab<'_> {
@@ -168,11 +176,13 @@ impl Lab<'_> {
         if self.options.packets {
             guests.follow().map_err(start("no thread"))?;
         }
+        let clusters = self.clusters(runtime.clone(), ports).await?;
         let end = Arc::new(Notify::new());
         let control = control::listen(&self.options.state)
             .map_err(start("the control socket can't be opened"))?;
         let service = control::Service {
             cloud: self.cloud.clone(),
+            clusters,
             guests,
             runtime,
             end: end.clone(),
@@ -195,6 +205,29 @@ impl Lab<'_> {
         // What waits is stored and answered before the process goes.
         let _ = tokio::task::spawn_blocking(move || owner.end()).await;
         Ok(())
+    }
+
+    /// The clusters that the state has.
+    async fn clusters(
+        &self,
+        runtime: tokio::runtime::Handle,
+        ports: Ports,
+    ) -> Result<Clusters, RunError> {
+        let token = &self.credentials.socks_token;
+        let proxy = ports.socks.map(|port| {
+            if self.options.socks_open {
+                format!("socks5://127.0.0.1:{port}")
+            } else {
+                format!("socks5://skylab:{token}@127.0.0.1:{port}")
+            }
+        });
+        let (cloud, store) = (self.cloud.clone(), self.store.clone());
+        let restored =
+            tokio::task::spawn_blocking(move || Clusters::restore(cloud, store, runtime, proxy));
+        Ok(restored
+            .await
+            .map_err(io::Error::other)
+            .map_err(start("no thread"))??)
     }
 
     fn api(&self, consoles: Consoles) -> Api {

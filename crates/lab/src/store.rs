@@ -150,7 +150,7 @@ impl Store {
             {
                 let mut records = transaction.open_table(RECORDS)?;
                 for change in changes {
-                    let key = (change.table, change.key.as_str());
+                    let key = (change.table.as_ref(), change.key.as_str());
                     match &change.value {
                         Some(value) => records.insert(key, value.as_slice())?,
                         None => records.remove(key)?,
@@ -178,7 +178,7 @@ mod tests {
 
     fn change(key: &str, value: Option<&[u8]>) -> RecordChange {
         RecordChange {
-            table: "vpcs",
+            table: "vpcs".into(),
             key: key.to_owned(),
             value: value.map(<[u8]>::to_vec),
         }

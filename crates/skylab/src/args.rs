@@ -46,6 +46,9 @@ pub(crate) enum Command {
     Capture(Capture),
     /// Show or set what a region can launch: its vCPU quota, and types that AWS has run out of
     Capacity(Capacity),
+    /// Make, list and delete Kubernetes clusters
+    #[command(subcommand)]
+    Kube(Kube),
     /// Play the chapter's walkthrough on real packets, from start to cleanup
     Demo(Demo),
     /// Print the version
@@ -226,6 +229,9 @@ pub(crate) struct Env {
     /// Whose tools
     #[arg(value_enum, default_value_t = Cloud::Aws)]
     pub(crate) cloud: Cloud,
+    /// Which Kubernetes cluster, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// Lines for a shell, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Sh)]
     pub(crate) format: Format,
@@ -243,6 +249,40 @@ pub(crate) enum Cloud {
 pub(crate) enum Format {
     Sh,
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A kubeconfig works alone: it carries the proxy into the lab, the cluster's CA and a token.
+
+Examples:
+  skylab kube create dev --kubeconfig dev.yaml
+  kubectl --kubeconfig dev.yaml get namespaces
+  skylab kube list
+  skylab kube delete dev")]
+pub(crate) enum Kube {
+    /// Make a cluster
+    Create {
+        /// Its name
+        name: String,
+        /// Nodes to run pods on; this version has none
+        #[arg(long, default_value_t = 0)]
+        nodes: usize,
+        /// Write its kubeconfig to this file
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+    },
+    /// Show the clusters
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a cluster with all that is in it
+    Delete {
+        /// Its name
+        name: String,
+    },
 }
 
 const PLACES: &str = "\

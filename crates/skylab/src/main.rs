@@ -48,6 +48,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Shell(shell) => command::shell::run(&state, shell),
         Command::Explain(explain) => command::explain::run(&state, explain),
         Command::Capture(capture) => command::capture::run(&state, capture),
+        Command::Kube(kube) => command::kube::run(&state, kube),
         Command::Version => {
             println!("skylab {}", env!("CARGO_PKG_VERSION"));
             Ok(0)

@@ -5,6 +5,7 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A table of resources by id. Reading and cloning share; writing copies the path to one entry.
@@ -69,7 +70,7 @@ pub struct Context {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordChange {
     /// The table's name.
-    pub table: &'static str,
+    pub table: Cow<'static, str>,
     /// The record's key.
     pub key: String,
     /// The new value, or `None`.
@@ -116,7 +117,7 @@ fn changes_of<K, V>(
         // A record is made of strings, numbers and lists: serde_json can't fail on it.
         let value = value.map(|value| serde_json::to_vec(value.as_ref()).unwrap_or_default());
         out.push(RecordChange {
-            table,
+            table: table.into(),
             key: key.to_string(),
             value,
         });
@@ -245,7 +246,7 @@ impl State {
             ids_made: self.ids_made,
         };
         RecordChange {
-            table: "head",
+            table: "head".into(),
             key: "head".to_owned(),
             value: serde_json::to_vec(&head).ok(),
         }

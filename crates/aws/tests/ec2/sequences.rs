@@ -263,7 +263,7 @@ fn reloaded(state: &State) -> State {
     let mut back = State::empty(state.settings.clone());
     for change in state.changes(&empty) {
         let value = change.value.unwrap();
-        back.load(change.table, &change.key, &value).unwrap();
+        back.load(&change.table, &change.key, &value).unwrap();
     }
     back
 }

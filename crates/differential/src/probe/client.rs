@@ -70,6 +70,14 @@ fn make(flow: Flow, number: u32) -> nix::Result<Client> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let fd = socket(AddressFamily::Inet, kind, flags, protocol)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if kind == SockType::Stream {
+        // Closing resets: a connection left in TIME_WAIT would keep its ports from the next try.
+        let at_once = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        setsockopt(&fd, sockopt::Linger, &at_once)?;
+    }
     bind(
         fd.as_raw_fd(),
         &SockaddrIn::from(SocketAddrV4::new(flow.source, source_port)),

@@ -34,7 +34,7 @@ pub struct Snapshot {
 /// Where the owner's work goes.
 pub struct Backing {
     /// What survives.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// What forwards; `None` with `--packets none`.
     pub engine: Option<Box<dyn FnOnce() -> Engine + Send>>,
 }
@@ -76,6 +76,12 @@ enum Work {
     Place {
         address: Ipv4Addr,
         reply: oneshot::Sender<Result<(), PlaceError>>,
+    },
+    /// A host of the lab's own on the internet, to be or, without an address, to go.
+    Site {
+        host: HostId,
+        address: Option<Ipv4Addr>,
+        reply: oneshot::Sender<()>,
     },
     /// A look at what the kernel has.
     Look(Box<dyn FnOnce(&Engine) + Send>),
@@ -199,6 +205,33 @@ impl Cloud {
         answered.await.map_err(|_| Failure::Ending)
     }
 
+    /// Puts a host of the lab's own on the internet.
+    ///
+    /// # Errors
+    /// The lab is ending.
+    pub async fn site(&self, host: HostId, address: Ipv4Addr) -> Result<(), Failure> {
+        self.set_site(host, Some(address)).await
+    }
+
+    /// Takes a host of the lab's own off the internet.
+    ///
+    /// # Errors
+    /// The lab is ending.
+    pub async fn remove_site(&self, host: HostId) -> Result<(), Failure> {
+        self.set_site(host, None).await
+    }
+
+    async fn set_site(&self, host: HostId, address: Option<Ipv4Addr>) -> Result<(), Failure> {
+        let (reply, answered) = oneshot::channel();
+        let site = Work::Site {
+            host,
+            address,
+            reply,
+        };
+        self.queue.send(site).map_err(|_| Failure::Ending)?;
+        answered.await.map_err(|_| Failure::Ending)
+    }
+
     /// The namespace of a running host; `None` when there is none, or no packets.
     pub async fn host(&self, id: HostId) -> Option<Arc<NetNs>> {
         self.look(move |engine| engine.host(&id)).await
@@ -231,7 +264,9 @@ pub fn restore(
     store: &Store,
     new: impl FnOnce() -> io::Result<State>,
 ) -> Result<State, RestoreError> {
-    let records = store.load()?;
+    let mut records = store.load()?;
+    // Clusters look after their own.
+    records.retain(|record| !record.table.starts_with(crate::clusters::TABLES));
     if records.is_empty() {
         let state = new()?;
         store.commit(&state.changes(&State::empty(unset())))?;

@@ -6,7 +6,7 @@ use crate::internet::{self, PlaceError};
 use aws::Moment;
 use aws::compile::Outside;
 use aws::model::State;
-use fabric::Fabric;
+use fabric::{Fabric, HostId};
 use kernel::Engine;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) fn unix_time() -> i64 {
 pub(super) struct Owned {
     snapshot: Arc<Snapshot>,
     publish: watch::Sender<Arc<Snapshot>>,
-    store: crate::store::Store,
+    store: Arc<crate::store::Store>,
     engine: Option<Engine>,
     health: Health,
     /// How the clouds' own services act.
@@ -140,6 +140,14 @@ impl Owned {
             Work::Place { address, reply } => {
                 let _ = reply.send(self.place(address));
             }
+            Work::Site {
+                host,
+                address,
+                reply,
+            } => {
+                self.site(&host, address);
+                let _ = reply.send(());
+            }
             Work::Look(look) => {
                 if let Some(engine) = &self.engine {
                     look(engine);
@@ -224,6 +232,17 @@ impl Owned {
             self.publish(state, fabric);
         }
         Ok(())
+    }
+
+    fn site(&mut self, host: &HostId, address: Option<Ipv4Addr>) {
+        let mut fabric = self.snapshot.fabric.clone();
+        match address {
+            Some(address) => internet::add_site(&mut fabric, host, address),
+            None => internet::remove_site(&mut fabric, host),
+        }
+        self.apply(&fabric, "site");
+        let state = self.snapshot.state.clone();
+        self.publish(state, fabric);
     }
 
     /// What time brings: transitions of resources, and another try at the kernel.

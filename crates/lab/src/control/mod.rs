@@ -13,8 +13,8 @@ mod session;
 
 pub use client::{Connection, ControlError, connect};
 pub use protocol::{
-    CapacityChange, Capture, Counts, Ended, Exec, Ports, Refusal, RefusalKind, Reply, Request,
-    Status,
+    CapacityChange, Capture, Counts, Ended, Exec, KubeRequest, Ports, Refusal, RefusalKind, Reply,
+    Request, Status,
 };
 pub use server::{Service, listen, serve};
 

@@ -1,6 +1,7 @@
 //! What is said on the control socket.
 
 use crate::cloud::Trouble;
+use crate::clusters::{ClusterInfo, Kubeconfig};
 use crate::explain::{Explanation, Inquiry};
 use aws::model::capacity::{Capacity, TypeLimit};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub enum Request {
     Capture(Capture),
     /// What can be launched; changed first if something is to be.
     Capacity(Option<CapacityChange>),
+    /// Something of Kubernetes clusters.
+    Kube(KubeRequest),
     /// End the lab.
     Down,
 }
@@ -46,6 +49,19 @@ pub struct Capture {
     pub place: String,
     /// Which packets, in the words of the capture filter; empty for all.
     pub filter: Vec<String>,
+}
+
+/// What is asked of Kubernetes clusters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KubeRequest {
+    /// Which there are.
+    List,
+    /// Make one with this name.
+    Create(String),
+    /// End this one and forget it.
+    Delete(String),
+    /// How clients reach this one.
+    Kubeconfig(String),
 }
 
 /// A change of what a region can launch.
@@ -87,6 +103,10 @@ pub enum Reply {
     Captured(u64),
     /// To [`Request::Capacity`]: what is set, by region.
     Capacity(BTreeMap<String, Capacity>),
+    /// The clusters that there are, or the one that was made.
+    Clusters(Vec<ClusterInfo>),
+    /// To [`KubeRequest::Kubeconfig`].
+    Kubeconfig(Kubeconfig),
     /// The lab is ending.
     Ending,
     /// It can't be.

@@ -1,8 +1,9 @@
 //! The lab's side of the control socket.
 
-use super::protocol::{Counts, Ports, Refusal, RefusalKind, Reply, Request, Status};
+use super::protocol::{Counts, KubeRequest, Ports, Refusal, RefusalKind, Reply, Request, Status};
 use super::{capture, frame, reachable, session};
 use crate::cloud::Cloud;
+use crate::clusters::{ClusterError, Clusters};
 use crate::explain::{self, Explanation};
 use crate::guests::Guests;
 use crate::paths::StateDir;
@@ -26,6 +27,8 @@ use tokio::sync::Notify;
 pub struct Service {
     /// The account and what it runs on.
     pub cloud: Cloud,
+    /// The Kubernetes clusters.
+    pub clusters: Clusters,
     /// The machines.
     pub guests: Guests,
     /// The runtime that the cloud is asked on.
@@ -134,6 +137,13 @@ fn answer(
             Ok(set) => Reply::Capacity(set),
             Err(refusal) => refusal.into(),
         },
+        Request::Kube(asked) => kube(&service.clusters, asked).unwrap_or_else(|error| {
+            let kind = match error {
+                ClusterError::Name(_) | ClusterError::Missing { .. } => RefusalKind::Invalid,
+                _ => RefusalKind::Failed,
+            };
+            refuse(kind, error).into()
+        }),
         Request::Down => {
             frame::send(stream, &Reply::Ending, &[])?;
             service.end.notify_one();
@@ -141,6 +151,18 @@ fn answer(
         }
     };
     frame::send(stream, &reply, &[])
+}
+
+fn kube(clusters: &Clusters, asked: KubeRequest) -> Result<Reply, ClusterError> {
+    Ok(match asked {
+        KubeRequest::List => Reply::Clusters(clusters.list()),
+        KubeRequest::Create(name) => Reply::Clusters(vec![clusters.create(&name)?]),
+        KubeRequest::Delete(name) => {
+            clusters.delete(&name)?;
+            Reply::Clusters(Vec::new())
+        }
+        KubeRequest::Kubeconfig(name) => Reply::Kubeconfig(clusters.kubeconfig(&name)?),
+    })
 }
 
 fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Explanation, Refusal> {

@@ -7,6 +7,7 @@ pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod kube;
 pub(crate) mod reset;
 pub(crate) mod shell;
 pub(crate) mod status;

@@ -8,6 +8,7 @@
 mod api;
 mod guard;
 mod instances;
+mod kube;
 mod lab;
 mod outside;
 mod scaling;

@@ -1,0 +1,100 @@
+//! Bodies: JSON, YAML or protobuf into an object of the schema.
+
+use super::Call;
+use super::status::Status;
+use crate::object;
+use crate::resource::Resource;
+use crate::schema::{self, Schema, protobuf};
+use serde_json::Value;
+
+/// Reads a body as JSON, whatever its form.
+pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Value, Status> {
+    let form = content_type.split(';').next().unwrap_or_default().trim();
+    match form {
+        "" | "application/json" | "*/*" => json(body),
+        "application/yaml" => serde_norway::from_slice(body)
+            .map_err(|error| Status::bad_request(format!("error parsing YAML: {error}"))),
+        "application/vnd.kubernetes.protobuf" => {
+            protobuf::decode(body).map_err(|error| Status::bad_request(error.to_string()))
+        }
+        other => Err(Status::unsupported_media(other)),
+    }
+}
+
+/// Reads JSON.
+pub(super) fn json(body: &[u8]) -> Result<Value, Status> {
+    serde_json::from_slice(body).map_err(|error| {
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {error}",
+            "Object"
+        ))
+    })
+}
+
+/// The request's object, which must be of this kind.
+pub(super) fn object_of(call: &mut Call<'_>, resource: &Resource) -> Result<Value, Status> {
+    let mut value = parse(&call.request.content_type, &call.request.body)?;
+    if !value.is_object() {
+        return Err(Status::bad_request(
+            "the body of the request was not an object",
+        ));
+    }
+    let map = object::object_mut(&mut value);
+    // A client that names neither means what the path says.
+    object::default(map, "kind", resource.kind.to_string());
+    object::default(map, "apiVersion", resource.api_version());
+    expect_kind(&value, resource)?;
+    checked(call, resource, &value)
+}
+
+fn expect_kind(value: &Value, resource: &Resource) -> Result<(), Status> {
+    let (version, kind) = (
+        object::text(value, &["apiVersion"]),
+        object::text(value, &["kind"]),
+    );
+    if kind != resource.kind || version != resource.api_version() {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        return Err(Status::bad_request(format!(
+            "{} in version {version:?} cannot be handled as a {}: no kind {kind:?} is registered for version {:?} in group {group:?}",
+            kind, resource.kind, version
+        )));
+    }
+    Ok(())
+}
+
+/// An object whose fields are all of the schema. Unknown ones are refused, warned of or dropped, as
+/// the request says.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#setting-the-field-validation-level>
+pub(super) fn checked(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    value: &Value,
+) -> Result<Value, Status> {
+    let Some(id) = Schema::get().find(&resource.type_name()) else {
+        return Ok(value.clone());
+    };
+    let kind = &resource.kind;
+    let version = &resource.version;
+    let checked = schema::check(value, id).map_err(|fault| {
+        Status::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {fault}"
+        ))
+    })?;
+    let told: Vec<String> = checked
+        .unknown
+        .iter()
+        .map(|path| format!("unknown field {path:?}"))
+        .collect();
+    match call.request.parameter("fieldValidation").unwrap_or("Warn") {
+        _ if told.is_empty() => {}
+        "Ignore" => {}
+        "Strict" => {
+            let told = told.join(", ");
+            return Err(Status::bad_request(format!(
+                "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {told}"
+            )));
+        }
+        _ => call.warnings.extend(told),
+    }
+    Ok(checked.value)
+}

@@ -1,0 +1,255 @@
+//! The API: requests in, answers and changes out.
+//!
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/>
+
+mod admission;
+mod body;
+mod defaults;
+mod delete;
+mod discovery;
+mod patch;
+pub mod rbac;
+mod read;
+mod request;
+mod reviews;
+mod status;
+mod subresource;
+mod table;
+mod validation;
+mod watch;
+mod write;
+
+pub use read::Selection;
+pub use request::{Method, Request, Target};
+pub use status::{Cause, Status};
+pub use watch::{Event, EventKind, Filter};
+
+use crate::resource::{Resource, Subresource, built_in};
+use crate::schema::rfc3339;
+use crate::store::{Change, Key, Store};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// The name, `system:serviceaccount:default:web`.
+    pub name: String,
+    /// The groups.
+    pub groups: Vec<String>,
+}
+
+impl User {
+    /// Somebody without a token.
+    pub fn anonymous() -> Self {
+        Self {
+            name: "system:anonymous".to_owned(),
+            groups: vec!["system:unauthenticated".to_owned()],
+        }
+    }
+}
+
+/// What a cluster is set to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Addresses of services lie here.
+    pub service_cidr: (std::net::Ipv4Addr, u8),
+    /// Node ports lie here.
+    pub node_ports: std::ops::RangeInclusive<u16>,
+    /// The version that the API says it has, `1.32`.
+    pub version: String,
+}
+
+/// What a request brings besides itself.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// Who asks.
+    pub user: &'a User,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+    /// Fresh random bytes.
+    pub entropy: [u8; 32],
+    /// The cluster's settings.
+    pub settings: &'a Settings,
+}
+
+/// What a request is answered with.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A document.
+    Document {
+        /// The HTTP status.
+        code: u16,
+        /// The document.
+        body: Value,
+        /// Its form, where it isn't plain JSON.
+        content_type: Option<&'static str>,
+    },
+    /// Plain text.
+    Text(String),
+    /// Changes as they come.
+    Watch(Filter),
+    /// Something that the cluster's nodes have: the request goes on to a kubelet.
+    Node {
+        /// The pod or node.
+        object: Arc<Value>,
+        /// What is asked of it.
+        subresource: Subresource,
+        /// What follows a `proxy`.
+        rest: String,
+    },
+    /// A service account's token, to be signed.
+    Token {
+        /// The request, its spec filled in.
+        request: Value,
+        /// The account.
+        account: Arc<Value>,
+    },
+}
+
+impl Answer {
+    fn document(code: u16, body: Value) -> Self {
+        Self::Document {
+            code,
+            body,
+            content_type: None,
+        }
+    }
+}
+
+/// A request, carried out.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// The changed store and what changed in it.
+    pub changed: Option<(Store, Vec<Change>)>,
+    /// What the user should know, for `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+/// A request under way: it works on a clone of the store, which is kept only if it succeeds.
+struct Call<'a> {
+    store: Store,
+    context: &'a Context<'a>,
+    request: &'a Request,
+    warnings: Vec<String>,
+    made: u32,
+}
+
+/// Carries out a request.
+///
+/// # Errors
+/// Kubernetes' own; nothing has changed then.
+pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result<Outcome, Status> {
+    let mut call = Call {
+        store: store.clone(),
+        context,
+        request,
+        warnings: Vec::new(),
+        made: 0,
+    };
+    let answer = match Target::parse(&request.path)? {
+        None => discovery::answer(&call)?,
+        Some(target) => {
+            let resource = find(&target)?;
+            rbac::check(&call.store, context.user, request, &target, &resource)?;
+            dispatch(&mut call, &resource, target)?
+        }
+    };
+    let dry_run = request
+        .parameter("dryRun")
+        .is_some_and(|dry| !dry.is_empty());
+    let changes = call.store.take_changes();
+    Ok(Outcome {
+        answer,
+        changed: (!changes.is_empty() && !dry_run).then_some((call.store, changes)),
+        warnings: call.warnings,
+    })
+}
+
+/// The resource that a path names.
+fn find(target: &Target) -> Result<Arc<Resource>, Status> {
+    built_in()
+        .iter()
+        .find(|resource| {
+            resource.group == target.group
+                && resource.version == target.version
+                && resource.plural == target.plural
+        })
+        .cloned()
+        .ok_or_else(Status::no_such_path)
+}
+
+fn dispatch(call: &mut Call<'_>, resource: &Resource, target: Target) -> Result<Answer, Status> {
+    if let Some(subresource) = target.subresource {
+        if !resource.has(subresource) {
+            return Err(Status::no_such_path());
+        }
+        return subresource::answer(call, resource, target, subresource);
+    }
+    if !resource.kept {
+        return reviews::answer(call, resource, &target);
+    }
+    match (call.request.method, &target.name) {
+        (Method::Get, None) => read::list(call, resource, &target),
+        (Method::Get, Some(name)) => read::get(call, resource, &target, name),
+        (Method::Post, None) => write::create(call, resource, &target),
+        (Method::Put, Some(name)) => write::replace(call, resource, &target, name),
+        (Method::Patch, Some(name)) => patch::patch(call, resource, &target, name),
+        (Method::Delete, Some(name)) => delete::delete(call, resource, &target, name),
+        (Method::Delete, None) => delete::collection(call, resource, &target),
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+impl Call<'_> {
+    /// Now, as Kubernetes writes it.
+    fn now(&self) -> String {
+        rfc3339(self.context.now)
+    }
+
+    fn random(&mut self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.context.entropy);
+        hash.update(self.made.to_be_bytes());
+        self.made += 1;
+        hash.finalize().into()
+    }
+
+    /// A fresh uid.
+    fn uid(&mut self) -> String {
+        let bytes = self.random();
+        let mut hex = String::with_capacity(32);
+        for byte in &bytes[..16] {
+            // Writing to a string can't fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        // The version and variant of a random UUID.
+        format!(
+            "{}-{}-4{}-a{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[13..16],
+            &hex[17..20],
+            &hex[20..]
+        )
+    }
+
+    /// Five letters for a generated name; no vowels, so that no words come of it.
+    fn suffix(&mut self) -> String {
+        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        self.random()[..5]
+            .iter()
+            .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+            .collect()
+    }
+}
+
+/// The key of an object that a path names.
+fn key(resource: &Resource, target: &Target, name: &str) -> Key {
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    Key::new(&resource.qualified(), namespace, name)
+}

@@ -1,0 +1,266 @@
+//! What lies below objects.
+
+use super::read::{find, shown};
+use super::status::Status;
+use super::write::{self, Part};
+use super::{Answer, Call, Method, Target, body, delete, patch};
+use crate::object;
+use crate::resource::{Resource, Subresource, built_in};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub(super) fn answer(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: Target,
+    subresource: Subresource,
+) -> Result<Answer, Status> {
+    let name = target.name.clone().unwrap_or_default();
+    match subresource {
+        Subresource::Status => part(call, resource, &target, &name, Part::Status),
+        Subresource::EphemeralContainers | Subresource::Finalize => {
+            part(call, resource, &target, &name, Part::Chosen)
+        }
+        Subresource::Scale => scale(call, resource, &target, &name),
+        Subresource::Binding => bind(call, resource, &target, &name),
+        Subresource::Eviction => evict(call, resource, &target, &name),
+        Subresource::Token => token(call, resource, &target, &name),
+        Subresource::Log
+        | Subresource::Exec
+        | Subresource::Attach
+        | Subresource::PortForward
+        | Subresource::Proxy => {
+            let object = find(call, resource, &target, &name)?;
+            let placed = object::text(&object, &["spec", "nodeName"]);
+            if resource.kind == "Pod" && placed.is_empty() {
+                let message = format!("pod {name} does not have a host assigned");
+                return Err(Status::bad_request(message));
+            }
+            Ok(Answer::Node {
+                object,
+                subresource,
+                rest: target.rest,
+            })
+        }
+    }
+}
+
+fn part(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+    part: Part,
+) -> Result<Answer, Status> {
+    match call.request.method {
+        Method::Get => super::read::get(call, resource, target, name),
+        Method::Patch => patch::patch_part(call, resource, target, name, part),
+        Method::Put => {
+            let live = find(call, resource, target, name)?;
+            let object = body::object_of(call, resource)?;
+            let kept = write::update(call, resource, target, &live, object, part)?;
+            Ok(shown(call, resource, 200, &kept))
+        }
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// How many of an object's replicas there shall be, as an object of its own.
+fn scale(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+) -> Result<Answer, Status> {
+    let live = find(call, resource, target, name)?;
+    let view = Arc::new(scale_of(&live));
+    let wanted = match call.request.method {
+        Method::Get => return Ok(Answer::document(200, view.as_ref().clone())),
+        Method::Put => body::parse(&call.request.content_type, &call.request.body)?,
+        Method::Patch => {
+            let of = scale_resource();
+            patch::patched(call, &of, &view)?
+        }
+        _ => return Err(Status::method_not_allowed()),
+    };
+    let asked = object::text(&wanted, &["metadata", "resourceVersion"]);
+    if !asked.is_empty() && asked != object::text(&live, &["metadata", "resourceVersion"]) {
+        return Err(Status::modified(resource, name));
+    }
+    let replicas = object::number(&wanted, &["spec", "replicas"]).unwrap_or(0);
+    let mut object = live.as_ref().clone();
+    object["spec"]["replicas"] = json!(replicas);
+    let kept = write::update(call, resource, target, &live, object, Part::Rest)?;
+    Ok(Answer::document(200, scale_of(&kept)))
+}
+
+fn scale_resource() -> Resource {
+    Resource {
+        group: "autoscaling".into(),
+        version: "v1".into(),
+        plural: "scales".into(),
+        singular: "scale".into(),
+        kind: "Scale".into(),
+        short_names: Vec::new(),
+        namespaced: true,
+        categories: Vec::new(),
+        subresources: Vec::new(),
+        kept: false,
+    }
+}
+
+fn scale_of(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let mut selector = Vec::new();
+    for (key, value) in object::entries(object, &["spec", "selector", "matchLabels"]) {
+        selector.push(format!("{key}={}", value.as_str().unwrap_or_default()));
+    }
+    json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "creationTimestamp": metadata["creationTimestamp"],
+        },
+        "spec": {"replicas": object["spec"]["replicas"].as_i64().unwrap_or(0)},
+        "status": {
+            "replicas": object["status"]["replicas"].as_i64().unwrap_or(0),
+            "selector": selector.join(","),
+        },
+    })
+}
+
+fn created() -> Answer {
+    Answer::document(
+        201,
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    )
+}
+
+/// Places a pod on a node.
+fn bind(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+) -> Result<Answer, Status> {
+    let binding = body::parse(&call.request.content_type, &call.request.body)?;
+    let node = object::text(&binding, &["target", "name"]);
+    let live = find(call, resource, target, name)?;
+    let placed = object::text(&live, &["spec", "nodeName"]);
+    if !placed.is_empty() {
+        let why = format!("pod {name} is already assigned to node {placed:?}");
+        return Err(Status::conflict(resource, name, why));
+    }
+    if object::is_terminating(&live) {
+        let why = format!("pod {name} is being deleted, cannot be assigned to a host");
+        return Err(Status::conflict(resource, name, why));
+    }
+    let mut object = live.as_ref().clone();
+    object["spec"]["nodeName"] = json!(node);
+    let condition = json!({
+        "type": "PodScheduled", "status": "True",
+        "lastProbeTime": null, "lastTransitionTime": call.now(),
+    });
+    set_condition(&mut object, condition);
+    call.store.put(super::key(resource, target, name), object);
+    Ok(created())
+}
+
+/// Puts a condition in the place of the one of its type.
+fn set_condition(object: &mut Value, condition: Value) {
+    let status = object::map_mut(object, "status");
+    let held = status.entry("conditions").or_insert_with(|| json!([]));
+    if let Value::Array(held) = held {
+        held.retain(|other| other["type"] != condition["type"]);
+        held.push(condition);
+    }
+}
+
+/// Deletes a pod if no disruption budget is against it.
+/// <https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/>
+fn evict(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+) -> Result<Answer, Status> {
+    let live = find(call, resource, target, name)?;
+    let namespace = object::namespace(&live).to_owned();
+    let phase = object::text(&live, &["status", "phase"]);
+    let ended =
+        ["Succeeded", "Failed", "Pending"].contains(&phase) || object::is_terminating(&live);
+    let budgets: Vec<Arc<Value>> = call
+        .store
+        .list("poddisruptionbudgets.policy", Some(&namespace))
+        .map(|(_, budget)| budget.clone())
+        .filter(|budget| {
+            let selector = crate::selector::Selector::of_labels(&budget["spec"]["selector"]);
+            selector.is_some_and(|selector| selector.selects(&live))
+        })
+        .collect();
+    if let (Some(budget), false) = (budgets.first(), ended) {
+        if budgets.len() > 1 {
+            return Err(Status::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            ));
+        }
+        let allowed = object::number(budget, &["status", "disruptionsAllowed"]).unwrap_or(0);
+        if allowed < 1 {
+            let mut status = Status::new(
+                429,
+                "TooManyRequests",
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+            );
+            let told = format!(
+                "The disruption budget {} needs {} healthy pods and has {} currently",
+                object::name(budget),
+                object::number(budget, &["status", "desiredHealthy"]).unwrap_or(0),
+                object::number(budget, &["status", "currentHealthy"]).unwrap_or(0),
+            );
+            status.details =
+                Some(json!({"causes": [{"reason": "DisruptionBudget", "message": told}]}));
+            return Err(status);
+        }
+        let mut spent = budget.as_ref().clone();
+        spent["status"]["disruptionsAllowed"] = json!(allowed - 1);
+        spent["status"]["disruptedPods"][name] = json!(call.now());
+        let key = crate::store::Key::new(
+            "poddisruptionbudgets.policy",
+            &namespace,
+            object::name(budget),
+        );
+        call.store.put(key, spent);
+    }
+    let eviction = body::parse(&call.request.content_type, &call.request.body)?;
+    let grace = eviction["deleteOptions"]["gracePeriodSeconds"].as_i64();
+    delete::evict(call, resource, &live, grace);
+    Ok(created())
+}
+
+fn token(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+) -> Result<Answer, Status> {
+    let account = find(call, resource, target, name)?;
+    let mut request = body::parse(&call.request.content_type, &call.request.body)?;
+    object::default(
+        object::map_mut(&mut request, "spec"),
+        "expirationSeconds",
+        3600,
+    );
+    Ok(Answer::Token { request, account })
+}
+
+/// The resource with a name over all groups.
+pub(super) fn named(qualified: &str) -> Option<Arc<Resource>> {
+    built_in()
+        .iter()
+        .find(|resource| resource.qualified() == qualified)
+        .cloned()
+}

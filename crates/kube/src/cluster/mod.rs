@@ -1,0 +1,256 @@
+//! A running cluster's state: one thread owns it, stores every change before it is answered, and
+//! publishes what there is. Readers and watchers never wait for writers.
+
+mod bootstrap;
+
+use crate::api::{self, Context, Outcome, Request, Settings, Status, User};
+use crate::store::{Change, Store};
+use imbl::Vector;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use tokio::sync::{oneshot, watch};
+
+/// So many changes are kept for watches that begin in the past.
+const KEPT: usize = 20_000;
+/// So many requests share a commit at most.
+const TOGETHER: usize = 64;
+
+/// Where changes survive.
+pub trait Journal: Send {
+    /// Writes changes, all or none; they survive when this returns.
+    ///
+    /// # Errors
+    /// They can't be written; nothing was.
+    fn commit(&self, changes: &[Change]) -> io::Result<()>;
+}
+
+/// Where randomness comes from.
+pub type Entropy = fn() -> io::Result<[u8; 32]>;
+
+/// What there is at one moment.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The objects.
+    pub store: Store,
+    /// The newest changes, in their order.
+    pub history: Vector<Arc<Change>>,
+    /// Changes up to this revision are no longer in the history.
+    pub forgotten: u64,
+}
+
+/// A piece of the owner's work.
+struct Work {
+    user: User,
+    request: Request,
+    reply: oneshot::Sender<Result<Outcome, Status>>,
+}
+
+/// A handle on a cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    settings: Arc<Settings>,
+    queue: mpsc::Sender<Work>,
+    published: watch::Receiver<Arc<Published>>,
+    entropy: Entropy,
+    clock: fn() -> i64,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A cluster's parts.
+pub struct Parts {
+    /// What it is set to.
+    pub settings: Settings,
+    /// The objects it had; an empty store gets what every cluster has.
+    pub store: Store,
+    /// Where changes survive.
+    pub journal: Box<dyn Journal>,
+    /// Where randomness comes from.
+    pub entropy: Entropy,
+    /// Seconds since 1970.
+    pub clock: fn() -> i64,
+}
+
+impl Cluster {
+    /// Starts a cluster. Its thread ends when the last handle is gone.
+    ///
+    /// # Errors
+    /// No thread can be made, or what every cluster has can't be stored.
+    pub fn start(parts: Parts) -> io::Result<(Self, JoinHandle<()>)> {
+        let Parts {
+            settings,
+            mut store,
+            journal,
+            entropy,
+            clock,
+        } = parts;
+        bootstrap::fill(&mut store, &settings, clock(), entropy()?)?;
+        let changes = store.take_changes();
+        if !changes.is_empty() {
+            journal.commit(&changes)?;
+        }
+        let forgotten = store.revision();
+        let published = Published {
+            store,
+            history: Vector::new(),
+            forgotten,
+        };
+        let (publish, seen) = watch::channel(Arc::new(published));
+        let (queue, work) = mpsc::channel();
+        let settings = Arc::new(settings);
+        let owner = Owner {
+            settings: settings.clone(),
+            journal,
+            publish,
+            entropy,
+            clock,
+        };
+        let thread = thread::Builder::new()
+            .name("cluster".to_owned())
+            .spawn(move || owner.run(&work))?;
+        let cluster = Self {
+            settings,
+            queue,
+            published: seen,
+            entropy,
+            clock,
+        };
+        Ok((cluster, thread))
+    }
+
+    /// The cluster's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What there is now: everything that was acknowledged is in it.
+    pub fn now(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// What there is, as it changes.
+    pub fn follow(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.clone()
+    }
+
+    /// Seconds since 1970.
+    pub fn clock(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Carries out a request. When this returns, what it changed is stored.
+    ///
+    /// # Errors
+    /// Kubernetes' own; nothing has changed then.
+    pub async fn request(&self, user: &User, request: Request) -> Result<Outcome, Status> {
+        if request.method == api::Method::Get {
+            let entropy = (self.entropy)().map_err(Status::internal)?;
+            let context = Context {
+                user,
+                now: self.clock(),
+                entropy,
+                settings: &self.settings,
+            };
+            return api::handle(&self.now().store, &context, &request);
+        }
+        let (reply, answered) = oneshot::channel();
+        let work = Work {
+            user: user.clone(),
+            request,
+            reply,
+        };
+        let ending = || Status::internal("the cluster is ending");
+        self.queue.send(work).map_err(|_| ending())?;
+        answered.await.map_err(|_| ending())?
+    }
+}
+
+/// What the cluster's thread owns.
+struct Owner {
+    settings: Arc<Settings>,
+    journal: Box<dyn Journal>,
+    publish: watch::Sender<Arc<Published>>,
+    entropy: Entropy,
+    clock: fn() -> i64,
+}
+
+/// A request, carried out and not yet stored.
+type Pending = (oneshot::Sender<Result<Outcome, Status>>, Outcome);
+
+impl Owner {
+    fn run(self, work: &mpsc::Receiver<Work>) {
+        while let Ok(first) = work.recv() {
+            let mut waiting = VecDeque::from([first]);
+            waiting.extend(work.try_iter().take(TOGETHER - 1));
+            self.together(waiting);
+        }
+    }
+
+    /// Carries out requests in their order with one commit for all. Who is refused hears it at once.
+    fn together(&self, waiting: VecDeque<Work>) {
+        let before = self.publish.borrow().clone();
+        let mut store = before.store.clone();
+        let mut changes = Vec::new();
+        let mut pending: Vec<Pending> = Vec::new();
+        for work in waiting {
+            match self.carry_out(&store, &work) {
+                Ok(mut outcome) => {
+                    if let Some((changed, made)) = outcome.changed.take() {
+                        store = changed;
+                        changes.extend(made);
+                    }
+                    pending.push((work.reply, outcome));
+                }
+                // A caller that went away needs no answer.
+                Err(status) => drop(work.reply.send(Err(status))),
+            }
+        }
+        if !changes.is_empty() {
+            if let Err(error) = self.journal.commit(&changes) {
+                for (reply, _) in pending {
+                    let _ = reply.send(Err(Status::internal(&error)));
+                }
+                return;
+            }
+            self.publish(&before, store, changes);
+        }
+        for (reply, outcome) in pending {
+            let _ = reply.send(Ok(outcome));
+        }
+    }
+
+    fn carry_out(&self, store: &Store, work: &Work) -> Result<Outcome, Status> {
+        let context = Context {
+            user: &work.user,
+            now: (self.clock)(),
+            entropy: (self.entropy)().map_err(Status::internal)?,
+            settings: &self.settings,
+        };
+        api::handle(store, &context, &work.request)
+    }
+
+    fn publish(&self, before: &Published, store: Store, changes: Vec<Change>) {
+        let mut history = before.history.clone();
+        let mut forgotten = before.forgotten;
+        history.extend(changes.into_iter().map(Arc::new));
+        while history.len() > KEPT {
+            if let Some(change) = history.pop_front() {
+                forgotten = change.revision;
+            }
+        }
+        self.publish.send_replace(Arc::new(Published {
+            store,
+            history,
+            forgotten,
+        }));
+    }
+}

@@ -1,0 +1,18 @@
+//! Kubernetes in Skylab.
+//!
+//! * [`schema`]: Kubernetes' published types: what a field is, how it merges, how protobuf writes it.
+//! * [`resource`]: which kinds there are, and how they are named on the wire.
+//! * [`store`]: objects by key, each change with a revision of its own.
+//! * [`merge`]: strategic merge patches.
+//! * [`api`]: requests in, answers and changes out. Pure: sockets and disks are the lab's.
+
+pub mod api;
+pub mod cluster;
+pub mod merge;
+pub mod object;
+pub mod quantity;
+pub mod resource;
+pub mod schema;
+pub mod selector;
+pub mod serve;
+pub mod store;

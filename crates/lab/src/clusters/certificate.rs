@@ -1,0 +1,88 @@
+//! A cluster's certificate authority, and the certificate of its API.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// Names by which pods call the API.
+const NAMES: [&str; 5] = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+];
+
+/// Certificates and keys in PEM.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Certificates {
+    /// The authority's certificate.
+    pub(super) authority: String,
+    /// The authority's key.
+    authority_key: String,
+    /// The API's certificate.
+    server: String,
+    /// The API's key.
+    server_key: String,
+}
+
+impl Certificates {
+    /// A new authority, and a certificate for an API at an address.
+    pub(super) fn make(cluster: &str, address: Ipv4Addr) -> Result<Self, rcgen::Error> {
+        let authority_key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(&format!("kubernetes-ca {cluster}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        let authority = params.self_signed(&authority_key)?.pem();
+        let issuer = Issuer::new(params, &authority_key);
+        let server_key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
+        params.distinguished_name = named("kube-apiserver");
+        // The API's own service has the first address of the services' range.
+        for address in [address, Ipv4Addr::new(10, 96, 0, 1), Ipv4Addr::LOCALHOST] {
+            params
+                .subject_alt_names
+                .push(SanType::IpAddress(IpAddr::V4(address)));
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let server = params.signed_by(&server_key, &issuer)?.pem();
+        Ok(Self {
+            authority,
+            authority_key: authority_key.serialize_pem(),
+            server,
+            server_key: server_key.serialize_pem(),
+        })
+    }
+
+    /// What speaks TLS with the API's certificate.
+    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
+        let certificate = CertificateDer::from_pem_slice(self.server.as_bytes())?;
+        let key = PrivateKeyDer::from_pem_slice(self.server_key.as_bytes())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut named = DistinguishedName::new();
+    named.push(DnType::CommonName, name);
+    named
+}

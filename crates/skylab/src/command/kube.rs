@@ -1,0 +1,100 @@
+//! `skylab kube`: plain Kubernetes clusters.
+
+use crate::args::Kube;
+use crate::failure::{Failure, USAGE};
+use lab::clusters::{ClusterInfo, Kubeconfig};
+use lab::control::{self, ControlError, KubeRequest, Reply, Request};
+use lab::paths::StateDir;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+pub(crate) fn run(state: &StateDir, kube: Kube) -> Result<u8, Failure> {
+    match kube {
+        Kube::Create {
+            name,
+            nodes,
+            kubeconfig,
+        } => create(state, &name, nodes, kubeconfig.as_deref())?,
+        Kube::List { json } => list(&clusters(state, KubeRequest::List)?, json),
+        Kube::Delete { name } => {
+            clusters(state, KubeRequest::Delete(name.clone()))?;
+            println!("Cluster {name} is gone.");
+        }
+    }
+    Ok(0)
+}
+
+fn create(state: &StateDir, name: &str, nodes: usize, file: Option<&Path>) -> Result<(), Failure> {
+    if nodes > 0 {
+        let message = "--nodes is not implemented yet: a cluster has its API and no nodes";
+        return Err(Failure::new(USAGE, message));
+    }
+    let made = clusters(state, KubeRequest::Create(name.to_owned()))?;
+    for cluster in &made {
+        println!(
+            "Cluster {} serves {} in the lab.",
+            cluster.name, cluster.server
+        );
+    }
+    if let Some(path) = file {
+        write(path, &config(state, name)?.file()).map_err(|error| {
+            Failure::new(1, format!("{} can't be written: {error}", path.display()))
+        })?;
+        println!(
+            "Try: kubectl --kubeconfig {} get namespaces",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+fn list(clusters: &[ClusterInfo], json: bool) {
+    if json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(clusters).unwrap_or_default()
+        );
+    } else if clusters.is_empty() {
+        println!("There are no clusters; make one with: skylab kube create NAME");
+    } else {
+        println!(
+            "{:<20} {:<8} {:<6} {:<6} SERVER",
+            "NAME", "VERSION", "NODES", "PODS"
+        );
+        for of in clusters {
+            println!(
+                "{:<20} {:<8} {:<6} {:<6} {}",
+                of.name, of.version, of.nodes, of.pods, of.server
+            );
+        }
+    }
+}
+
+/// Asks something of the lab's clusters.
+pub(crate) fn clusters(
+    state: &StateDir,
+    request: KubeRequest,
+) -> Result<Vec<ClusterInfo>, ControlError> {
+    match control::connect(state)?.ask(&Request::Kube(request))? {
+        Reply::Clusters(clusters) => Ok(clusters),
+        _ => Err(ControlError::Version),
+    }
+}
+
+/// How clients reach a cluster.
+pub(crate) fn config(state: &StateDir, name: &str) -> Result<Kubeconfig, ControlError> {
+    let request = Request::Kube(KubeRequest::Kubeconfig(name.to_owned()));
+    match control::connect(state)?.ask(&request)? {
+        Reply::Kubeconfig(config) => Ok(config),
+        _ => Err(ControlError::Version),
+    }
+}
+
+/// Writes a file that only its user reads: there is a token in it.
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,377 @@
+//! Kubernetes clusters as `kubectl` meets them.
+
+use crate::lab::{Lab, text};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The newest `kubectl` of this machine that is no dispatcher; none is skipped, unless
+/// `SKYLAB_REQUIRE_CLIENTS` says that it must be there.
+fn kubectl() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let known = [
+        "/usr/lib/google-cloud-sdk/bin/kubectl.1.32",
+        "/usr/lib/google-cloud-sdk/bin/kubectl",
+    ];
+    let found = folders.iter().map(|folder| folder.join("kubectl"));
+    let found = known
+        .iter()
+        .map(PathBuf::from)
+        .chain(found)
+        .find(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: no kubectl on this machine");
+    }
+    found
+}
+
+struct Cluster {
+    lab: Lab,
+    kubectl: PathBuf,
+    folder: PathBuf,
+}
+
+impl Cluster {
+    fn start() -> Option<Self> {
+        let kubectl = kubectl()?;
+        let lab = Lab::start(&[])?;
+        let folder = lab.state().join("test");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("config");
+        let file = file.to_str().unwrap();
+        lab.ok(&["kube", "create", "dev", "--kubeconfig", file]);
+        Some(Self {
+            lab,
+            kubectl,
+            folder,
+        })
+    }
+
+    fn run(&self, words: &[&str], input: &str) -> Output {
+        let mut child = Command::new(&self.kubectl)
+            .arg("--cache-dir")
+            .arg(self.folder.join("cache"))
+            .args(words)
+            .env("KUBECONFIG", self.folder.join("config"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn ok(&self, words: &[&str], input: &str) -> String {
+        let output = self.run(words, input);
+        assert!(
+            output.status.success(),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    fn refused(&self, words: &[&str], input: &str) -> String {
+        let output = self.run(words, input);
+        assert!(
+            !output.status.success(),
+            "{words:?}: {}",
+            text(&output.stdout)
+        );
+        text(&output.stderr)
+    }
+}
+
+const APP: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: "web:1", ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 31000}]}
+"#;
+
+/// K8S-API: apply, patch, scale, edit, get, describe, explain, delete by an unmodified kubectl.
+#[test]
+fn kubectl_works_on_objects() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    assert!(
+        cluster
+            .ok(&["apply", "-f", "-"], APP)
+            .contains("deployment.apps/web created")
+    );
+    assert!(
+        cluster
+            .ok(&["apply", "-f", "-"], APP)
+            .contains("service/web unchanged")
+    );
+    let changed = APP.replace("replicas: 2", "replicas: 4");
+    assert!(cluster.refused(&["diff", "-f", "-"], &changed).is_empty());
+    assert!(
+        cluster
+            .ok(&["apply", "-f", "-"], &changed)
+            .contains("web configured")
+    );
+    let field = |path: &str| {
+        cluster.ok(
+            &["get", "deploy", "web", "-o", &format!("jsonpath={path}")],
+            "",
+        )
+    };
+    assert_eq!(field("{.spec.replicas}"), "4");
+    for words in [
+        &["scale", "deploy/web", "--replicas=1"][..],
+        &["set", "image", "deploy/web", "c=web:2"],
+        &["set", "env", "deploy/web", "A=b"],
+        &["label", "deploy", "web", "tier=front"],
+        &[
+            "patch",
+            "deploy",
+            "web",
+            "-p",
+            r#"{"spec":{"paused":true}}"#,
+        ],
+        &[
+            "patch",
+            "deploy",
+            "web",
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"minReadySeconds":3}}"#,
+        ],
+        &[
+            "patch",
+            "deploy",
+            "web",
+            "--type=json",
+            "-p",
+            r#"[{"op":"remove","path":"/spec/paused"}]"#,
+        ],
+        &["rollout", "restart", "deploy/web"],
+        &["create", "configmap", "settings", "--from-literal=a=b"],
+        &["create", "secret", "generic", "keys", "--from-literal=a=b"],
+        &["expose", "deploy", "web", "--name=inner", "--port=80"],
+        &["describe", "deploy", "web"],
+        &["explain", "deployment.spec.strategy"],
+        &["auth", "can-i", "create", "pods"],
+        &["api-resources"],
+        &["cluster-info"],
+        &[
+            "wait",
+            "deploy/web",
+            "--for=jsonpath={.spec.replicas}=1",
+            "--timeout=10s",
+        ],
+    ] {
+        cluster.ok(words, "");
+    }
+    let container = "{.spec.template.spec.containers[0]";
+    assert_eq!(field(&format!("{container}.image}}")), "web:2");
+    assert_eq!(field(&format!("{container}.env[0].value}}")), "b");
+    assert_eq!(
+        field(&format!("{container}.ports[0].containerPort}}")),
+        "80"
+    );
+    assert_eq!(field("{.spec.paused}"), "");
+    let services = cluster.ok(&["get", "svc", "web", "-o", "wide"], "");
+    assert!(
+        services.contains("80:31000/TCP") && services.contains("app=web"),
+        "{services}"
+    );
+    cluster.ok(&["delete", "-f", "-"], APP);
+    assert!(
+        cluster
+            .refused(&["get", "deploy", "web"], "")
+            .contains("(NotFound)")
+    );
+}
+
+/// K8S-API: what can't be is refused in upstream's words, and changes nothing.
+#[test]
+fn refusals_are_kubernetes_own() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    cluster.ok(&["apply", "-f", "-"], APP);
+    let service = |name: &str, rest: &str| {
+        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{{rest}}}\n")
+    };
+    let cases = [
+        (
+            service("Bad_name", "ports: [{port: 80}]"),
+            "a DNS-1035 label must consist of",
+        ),
+        (
+            service("other", "ports: [{port: 0}]"),
+            "must be between 1 and 65535, inclusive",
+        ),
+        (
+            service(
+                "other",
+                "type: NodePort, ports: [{port: 80, nodePort: 31000}]",
+            ),
+            "provided port is already allocated",
+        ),
+        (
+            service("other", "ports: [{port: 80}], clusterIP: 1.2.3.4"),
+            "the provided IP is not in the valid range",
+        ),
+        (
+            service("other", "prots: []"),
+            "unknown field \"spec.prots\"",
+        ),
+        (
+            APP.replace(
+                "    metadata: {labels: {app: web}}",
+                "    metadata: {labels: {app: other}}",
+            )
+            .replace("name: web,", "name: x,"),
+            "does not match template `labels`",
+        ),
+        (
+            APP.replace("{app: web}", "{app: other}"),
+            "field is immutable",
+        ),
+    ];
+    for (manifest, told) in cases {
+        let refused = cluster.refused(&["apply", "-f", "-"], &manifest);
+        assert!(refused.contains(told), "{manifest}\n{refused}");
+    }
+    let refused = cluster.refused(&["-n", "nowhere", "create", "configmap", "a"], "");
+    assert!(
+        refused.contains("namespaces \"nowhere\" not found"),
+        "{refused}"
+    );
+    // The kubeconfig's own token would win over the flag.
+    let config = std::fs::read_to_string(cluster.folder.join("config")).unwrap();
+    let token = config
+        .split("\"token\": \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let wrong = cluster.folder.join("wrong");
+    std::fs::write(&wrong, config.replace(token, "wrong")).unwrap();
+    let file = ["--kubeconfig", wrong.to_str().unwrap()];
+    let refused = cluster.refused(&[file[0], file[1], "get", "pods"], "");
+    assert!(
+        refused.contains("Unauthorized") || refused.contains("logged in"),
+        "{refused}"
+    );
+    // Anybody may know the version, and nothing else.
+    let curl = |path: &str| {
+        let url = format!("https://192.0.2.100:6443{path}");
+        cluster
+            .lab
+            .ok(&["exec", "internet", "--", "curl", "-sk", &url])
+    };
+    assert!(curl("/version").contains("gitVersion"));
+    assert!(curl("/api/v1/namespaces").contains("Unauthorized"));
+}
+
+/// K8S-API, OPS-STATE: a cluster and its objects survive a SIGKILL, revisions go on, and a deleted
+/// cluster leaves nothing.
+#[test]
+fn clusters_come_back() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    cluster.ok(&["apply", "-f", "-"], APP);
+    let all = ["get", "deploy,svc,ns", "-o", "json"];
+    let items = |text: &str| {
+        let list: serde_json::Value = serde_json::from_str(text).unwrap();
+        list["items"].clone()
+    };
+    let before = items(&cluster.ok(&all, ""));
+    cluster.lab.kill();
+    cluster.lab.gone();
+    assert!(cluster.lab.up(&[]).status.success());
+    // The proxy's port is another one now.
+    let config = cluster.lab.ok(&["env", "kube", "--format", "json"]);
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    std::fs::copy(
+        Path::new(config["KUBECONFIG"].as_str().unwrap()),
+        cluster.folder.join("config"),
+    )
+    .unwrap();
+    assert_eq!(items(&cluster.ok(&all, "")), before);
+    assert!(cluster.lab.ok(&["kube", "list"]).contains("dev"));
+    cluster.lab.ok(&["kube", "delete", "dev"]);
+    assert!(
+        cluster
+            .lab
+            .ok(&["kube", "list"])
+            .contains("There are no clusters")
+    );
+    let wrong = cluster.lab.run(&["kube", "delete", "dev"]);
+    assert_eq!(wrong.status.code(), Some(64));
+    let file = cluster.folder.join("config");
+    cluster.lab.ok(&[
+        "kube",
+        "create",
+        "dev",
+        "--kubeconfig",
+        file.to_str().unwrap(),
+    ]);
+    assert!(!cluster.ok(&["get", "deploy", "-A"], "").contains("web"));
+}
+
+/// K8S-API: roles decide what a user may, and `--as` shows it.
+#[test]
+fn roles_decide() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let can = |who: &str, words: &[&str]| {
+        let mut all = vec!["auth", "can-i", "--as", who];
+        all.extend(words);
+        text(&cluster.run(&all, "").stdout).trim() == "yes"
+    };
+    assert!(!can("ann", &["list", "pods"]));
+    cluster.ok(
+        &[
+            "create",
+            "rolebinding",
+            "ann",
+            "--clusterrole=view",
+            "--user=ann",
+        ],
+        "",
+    );
+    assert!(can("ann", &["list", "pods"]));
+    assert!(can("ann", &["get", "pods/log"]));
+    assert!(!can("ann", &["delete", "pods"]));
+    assert!(!can("ann", &["get", "secrets"]));
+    assert!(!can("ann", &["list", "pods", "-n", "kube-system"]));
+    let refused = cluster.refused(&["--as=ann", "create", "configmap", "a"], "");
+    let told = "User \"ann\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\"";
+    assert!(refused.contains(told), "{refused}");
+    cluster.ok(
+        &[
+            "--as=ann",
+            "--as-group=system:masters",
+            "create",
+            "configmap",
+            "a",
+        ],
+        "",
+    );
+}
