@@ -4,14 +4,19 @@
 //! * [`resource`]: which kinds there are, and how they are named on the wire.
 //! * [`store`]: objects by key, each change with a revision of its own.
 //! * [`merge`]: strategic merge patches.
+//! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
+//! * [`client`], [`controllers`], [`scheduler`]: what acts on objects, by the API alone.
 //! * [`api`]: requests in, answers and changes out. Pure: sockets and disks are the lab's.
 
 pub mod api;
+pub mod client;
 pub mod cluster;
+pub mod controllers;
 pub mod merge;
 pub mod object;
 pub mod quantity;
 pub mod resource;
+pub mod scheduler;
 pub mod schema;
 pub mod selector;
 pub mod serve;

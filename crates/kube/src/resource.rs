@@ -161,13 +161,12 @@ impl Resource {
 }
 
 /// The groups in the order of their preference, each with its versions, the best first.
-pub const GROUPS: [(&str, &[&str]); 14] = [
+pub const GROUPS: [(&str, &[&str]); 13] = [
     ("", &["v1"]),
     ("apps", &["v1"]),
     ("events.k8s.io", &["v1"]),
     ("authentication.k8s.io", &["v1"]),
     ("authorization.k8s.io", &["v1"]),
-    ("autoscaling", &["v2"]),
     ("batch", &["v1"]),
     ("networking.k8s.io", &["v1"]),
     ("policy", &["v1"]),
@@ -206,7 +205,6 @@ authorization.k8s.io/v1 localsubjectaccessreviews LocalSubjectAccessReview - nr
 authorization.k8s.io/v1 selfsubjectaccessreviews SelfSubjectAccessReview - r
 authorization.k8s.io/v1 selfsubjectrulesreviews SelfSubjectRulesReview - r
 authorization.k8s.io/v1 subjectaccessreviews SubjectAccessReview - r
-autoscaling/v2 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 batch/v1 cronjobs CronJob cj na status
 batch/v1 jobs Job - na status
 networking.k8s.io/v1 ingressclasses IngressClass - -

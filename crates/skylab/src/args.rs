@@ -265,7 +265,7 @@ pub(crate) enum Kube {
     Create {
         /// Its name
         name: String,
-        /// Nodes to run pods on; this version has none
+        /// Nodes to run pods on; this version makes none
         #[arg(long, default_value_t = 0)]
         nodes: usize,
         /// Write its kubeconfig to this file

@@ -58,6 +58,8 @@ pub struct Settings {
     pub service_cidr: (std::net::Ipv4Addr, u8),
     /// Node ports lie here.
     pub node_ports: std::ops::RangeInclusive<u16>,
+    /// The certificate that vouches for the API, in PEM.
+    pub authority: String,
     /// The version that the API says it has, `1.32`.
     pub version: String,
 }

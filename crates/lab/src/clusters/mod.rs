@@ -118,11 +118,13 @@ struct Running {
     definition: Definition,
     cluster: Cluster,
     serving: JoinHandle<()>,
+    controllers: JoinHandle<()>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.serving.abort();
+        self.controllers.abort();
     }
 }
 
@@ -283,6 +285,7 @@ impl Clusters {
             settings: Settings {
                 service_cidr: (Ipv4Addr::new(10, 96, 0, 0), 12),
                 node_ports: 30_000..=32_767,
+                authority: definition.certificates.authority.clone(),
                 version: VERSION.to_owned(),
             },
             store: journal::restore(&name, records)?,
@@ -303,6 +306,13 @@ impl Clusters {
             let place = place.ok_or_else(|| io::Error::other("its place is not there"))?;
             Ok::<_, ClusterError>(socket::listen(place, (address, PORT).into()).await?)
         })?;
+        let controllers = self.inner.runtime.spawn({
+            let cluster = cluster.clone();
+            async move {
+                let scheduler = kube::scheduler::run(cluster.clone());
+                tokio::join!(kube::controllers::run(cluster), scheduler);
+            }
+        });
         let serving = self.inner.runtime.spawn(serve(listener, tls, server));
         tracing::info!(cluster = name, %address, "a cluster serves");
         self.running().insert(
@@ -311,6 +321,7 @@ impl Clusters {
                 definition,
                 cluster,
                 serving,
+                controllers,
             },
         );
         Ok(())

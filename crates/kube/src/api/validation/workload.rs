@@ -32,7 +32,7 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Vec<Cause>) {
     }
     restart_policy(kind, spec, "spec.template.spec.restartPolicy", causes);
     if kind == "Job" {
-        return;
+        return unimplemented(spec, "spec", causes);
     }
     let Some(selector) = Selector::of_labels(&spec["selector"]) else {
         return;
@@ -51,6 +51,21 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Vec<Cause>) {
     }
     if kind == "Deployment" {
         rolling(spec, causes);
+    }
+}
+
+/// Fields of jobs that the job controller doesn't know yet: better refused than without effect.
+fn unimplemented(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
+    for field in [
+        "podFailurePolicy",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+        "successPolicy",
+    ] {
+        if !spec[field].is_null() {
+            let field = format!("{path}.{field}");
+            causes.push(Cause::forbidden(field, "not implemented by Skylab"));
+        }
     }
 }
 
@@ -103,6 +118,7 @@ fn cron_job(object: &Value, causes: &mut Vec<Cause>) {
     );
     let field = "spec.jobTemplate.spec.template.spec.restartPolicy";
     restart_policy("Job", job, field, causes);
+    unimplemented(job, "spec.jobTemplate.spec", causes);
     let schedule = text(spec, &["schedule"]);
     let fields = schedule
         .split_whitespace()

@@ -1,0 +1,159 @@
+//! A caller of a cluster's API: what controllers use, with no way past it.
+
+use crate::api::{Answer, Method, Request, Status, User};
+use crate::cluster::Cluster;
+use crate::resource::{Resource, built_in};
+use serde_json::Value;
+
+/// A caller.
+#[derive(Clone, Debug)]
+pub struct Client {
+    cluster: Cluster,
+    user: User,
+    agent: &'static str,
+}
+
+impl Client {
+    /// A part of the control plane, which may do anything; `agent` names it.
+    pub fn of_control_plane(cluster: Cluster, agent: &'static str) -> Self {
+        let user = User {
+            name: format!("system:{agent}"),
+            groups: vec![
+                crate::api::rbac::MASTERS.to_owned(),
+                "system:authenticated".to_owned(),
+            ],
+        };
+        Self {
+            cluster,
+            user,
+            agent,
+        }
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Sends a request with a JSON body and gives the answer's document.
+    ///
+    /// # Errors
+    /// Kubernetes' own.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Value, Status> {
+        let request = Request {
+            method,
+            path: path.to_owned(),
+            query: Vec::new(),
+            content_type: content_type.to_owned(),
+            accept: "application/json".to_owned(),
+            user_agent: self.agent.to_owned(),
+            body: serde_json::to_vec(body).map_err(Status::internal)?,
+        };
+        match self.cluster.request(&self.user, request).await?.answer {
+            Answer::Document { body, .. } => Ok(body),
+            _ => Ok(Value::Null),
+        }
+    }
+
+    /// Makes an object.
+    ///
+    /// # Errors
+    /// Kubernetes' own.
+    pub async fn create(&self, resource: &Resource, object: &Value) -> Result<Value, Status> {
+        let path = path(resource, crate::object::namespace(object), "", "");
+        self.send(Method::Post, &path, JSON, object).await
+    }
+
+    /// Puts an object, or what lies below it, in the place of the one there is.
+    ///
+    /// # Errors
+    /// Kubernetes' own.
+    pub async fn replace(
+        &self,
+        resource: &Resource,
+        below: &str,
+        object: &Value,
+    ) -> Result<Value, Status> {
+        let (namespace, name) = (
+            crate::object::namespace(object),
+            crate::object::name(object),
+        );
+        let path = path(resource, namespace, name, below);
+        self.send(Method::Put, &path, JSON, object).await
+    }
+
+    /// Changes an object by a merge patch.
+    ///
+    /// # Errors
+    /// Kubernetes' own.
+    pub async fn patch(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, Status> {
+        let path = path(resource, namespace, name, "");
+        self.send(Method::Patch, &path, "application/merge-patch+json", patch)
+            .await
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// Kubernetes' own.
+    pub async fn delete(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        options: &Value,
+    ) -> Result<Value, Status> {
+        let path = path(resource, namespace, name, "");
+        self.send(Method::Delete, &path, JSON, options).await
+    }
+}
+
+const JSON: &str = "application/json";
+
+/// A path in the API; without a name, that of all objects.
+pub fn path(resource: &Resource, namespace: &str, name: &str, below: &str) -> String {
+    let mut path = if resource.group.is_empty() {
+        format!("/api/{}", resource.version)
+    } else {
+        format!("/apis/{}/{}", resource.group, resource.version)
+    };
+    if resource.namespaced && !namespace.is_empty() {
+        path.push_str("/namespaces/");
+        path.push_str(namespace);
+    }
+    for part in [&*resource.plural, name, below] {
+        if !part.is_empty() {
+            path.push('/');
+            path.push_str(part);
+        }
+    }
+    path
+}
+
+/// The resource of a kind, as references to owners name it.
+pub fn resource_of(api_version: &str, kind: &str) -> Option<&'static Resource> {
+    built_in()
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|resource| resource.kind == kind && resource.api_version() == api_version)
+}
+
+/// The resource with a name over all groups, such as `deployments.apps`.
+pub fn resource(qualified: &str) -> Option<&'static Resource> {
+    built_in()
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|resource| resource.qualified() == qualified)
+}
