@@ -142,15 +142,7 @@ pub fn path(resource: &Resource, namespace: &str, name: &str, below: &str) -> St
     path
 }
 
-/// The resource of a kind, as references to owners name it.
-pub fn resource_of(api_version: &str, kind: &str) -> Option<&'static Resource> {
-    built_in()
-        .iter()
-        .map(AsRef::as_ref)
-        .find(|resource| resource.kind == kind && resource.api_version() == api_version)
-}
-
-/// The resource with a name over all groups, such as `deployments.apps`.
+/// The built-in resource with a name over all groups, such as `deployments.apps`.
 pub fn resource(qualified: &str) -> Option<&'static Resource> {
     built_in()
         .iter()

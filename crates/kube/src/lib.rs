@@ -2,6 +2,7 @@
 //!
 //! * [`schema`]: Kubernetes' published types: what a field is, how it merges, how protobuf writes it.
 //! * [`resource`]: which kinds there are, and how they are named on the wire.
+//! * [`registry`], [`custom`]: kinds that users define.
 //! * [`store`]: objects by key, each change with a revision of its own.
 //! * [`merge`]: strategic merge patches.
 //! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
@@ -12,9 +13,11 @@ pub mod api;
 pub mod client;
 pub mod cluster;
 pub mod controllers;
+pub mod custom;
 pub mod merge;
 pub mod object;
 pub mod quantity;
+pub mod registry;
 pub mod resource;
 pub mod scheduler;
 pub mod schema;

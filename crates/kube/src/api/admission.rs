@@ -23,6 +23,7 @@ pub(super) fn create(
         "Namespace" => namespace(object),
         "Job" => job(object),
         "PersistentVolumeClaim" => claim(call, object),
+        "CustomResourceDefinition" => definition(call, object),
         _ => {}
     }
     Ok(())
@@ -43,8 +44,10 @@ pub(super) fn update(
         }
         service(call, resource, object)?;
     }
-    if resource.kind == "Namespace" {
-        namespace(object);
+    match &*resource.kind {
+        "Namespace" => namespace(object),
+        "CustomResourceDefinition" => definition(call, object),
+        _ => {}
     }
     Ok(())
 }
@@ -55,9 +58,9 @@ fn namespace_lifecycle(call: &Call<'_>, resource: &Resource, object: &Value) -> 
         return Ok(());
     }
     let namespace = object::namespace(object);
-    let namespaces = super::subresource::named("namespaces").ok_or_else(Status::no_such_path)?;
+    let namespaces = crate::client::resource("namespaces").ok_or_else(Status::no_such_path)?;
     let Some(found) = call.store.get(&Key::new("namespaces", "", namespace)) else {
-        return Err(Status::not_found(&namespaces, namespace));
+        return Err(Status::not_found(namespaces, namespace));
     };
     if object::is_terminating(found) && resource.kind != "Event" {
         let why = format!(
@@ -80,6 +83,29 @@ fn namespace(object: &mut Value) {
             json!(["kubernetes"]),
         );
         object["status"] = json!({"phase": "Active"});
+    }
+}
+
+/// What goes with a definition before it goes.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+fn definition(call: &mut Call<'_>, object: &mut Value) {
+    let now = call.now();
+    call.warnings
+        .extend(crate::custom::definition::warnings(object));
+    let before = object["status"]["conditions"].clone();
+    crate::custom::definition::status(object, &now);
+    if before.is_array() {
+        object["status"]["conditions"] = before;
+    }
+    if !object::is_terminating(object) {
+        let metadata = object::metadata(object);
+        let held = metadata.entry("finalizers").or_insert_with(|| json!([]));
+        if let Value::Array(held) = held
+            && !held.iter().any(|name| name == CLEANUP)
+        {
+            held.push(CLEANUP.into());
+        }
     }
 }
 
@@ -159,9 +185,9 @@ fn priority(call: &Call<'_>, pod: &mut Value) -> Result<(), Status> {
         name => {
             let key = Key::new("priorityclasses.scheduling.k8s.io", "", name);
             let Some(class) = call.store.get(&key) else {
-                let pods = super::subresource::named("pods").ok_or_else(Status::no_such_path)?;
+                let pods = crate::client::resource("pods").ok_or_else(Status::no_such_path)?;
                 let why = format!("no PriorityClass with name {name} was found");
-                return Err(Status::forbidden(&pods, object::name(pod), why));
+                return Err(Status::forbidden(pods, object::name(pod), why));
             };
             let policy = object::text(class, &["preemptionPolicy"]);
             let policy = if policy.is_empty() {
@@ -220,11 +246,11 @@ fn service_account(call: &mut Call<'_>, pod: &mut Value) -> Result<(), Status> {
         .store
         .get(&Key::new("serviceaccounts", &namespace, &name))
     else {
-        let pods = super::subresource::named("pods").ok_or_else(Status::no_such_path)?;
+        let pods = crate::client::resource("pods").ok_or_else(Status::no_such_path)?;
         let why = format!(
             "error looking up service account {namespace}/{name}: serviceaccount {name:?} not found"
         );
-        return Err(Status::forbidden(&pods, object::name(pod), why));
+        return Err(Status::forbidden(pods, object::name(pod), why));
     };
     let of_account = account["automountServiceAccountToken"].as_bool();
     let own = pod["spec"]["automountServiceAccountToken"].as_bool();

@@ -70,6 +70,12 @@ pub(super) fn checked(
     resource: &Resource,
     value: &Value,
 ) -> Result<Value, Status> {
+    if let Some(custom) = &resource.custom {
+        let mut value = value.clone();
+        let dropped = crate::custom::schema::prune(&mut value, &custom.schema);
+        tell_unknown(call, resource, &dropped)?;
+        return Ok(value);
+    }
     let Some(id) = Schema::get().find(&resource.type_name()) else {
         return Ok(value.clone());
     };
@@ -80,8 +86,17 @@ pub(super) fn checked(
             "{kind} in version {version:?} cannot be handled as a {kind}: {fault}"
         ))
     })?;
-    let told: Vec<String> = checked
-        .unknown
+    tell_unknown(call, resource, &checked.unknown)?;
+    Ok(checked.value)
+}
+
+fn tell_unknown(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    unknown: &[String],
+) -> Result<(), Status> {
+    let (kind, version) = (&resource.kind, &resource.version);
+    let told: Vec<String> = unknown
         .iter()
         .map(|path| format!("unknown field {path:?}"))
         .collect();
@@ -96,5 +111,5 @@ pub(super) fn checked(
         }
         _ => call.warnings.extend(told),
     }
-    Ok(checked.value)
+    Ok(())
 }

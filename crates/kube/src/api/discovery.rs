@@ -4,44 +4,125 @@
 
 use super::status::Status;
 use super::{Answer, Call};
-use crate::resource::{GROUPS, Resource, built_in};
+use crate::registry;
+use crate::resource::{GROUPS, Resource};
 use crate::schema::openapi;
+use crate::store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The form in which a client gets all groups at once.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
+/// What there is, by group and version, the groups in the order of their preference.
+struct Served {
+    groups: Vec<(String, Vec<String>)>,
+    kinds: Vec<Arc<Resource>>,
+}
+
+impl Served {
+    fn of(store: &Store) -> Self {
+        let kinds = registry::all(store);
+        let mut groups: Vec<(String, Vec<String>)> = GROUPS
+            .iter()
+            .map(|(group, _)| ((*group).to_owned(), Vec::new()))
+            .collect();
+        for kind in &kinds {
+            let version = kind.version.to_string();
+            match groups.iter_mut().find(|(group, _)| *group == *kind.group) {
+                Some((_, versions)) if versions.contains(&version) => {}
+                Some((_, versions)) => versions.push(version),
+                None => groups.push((kind.group.to_string(), vec![version])),
+            }
+        }
+        groups.retain(|(_, versions)| !versions.is_empty());
+        Self { groups, kinds }
+    }
+
+    fn kinds<'s>(
+        &'s self,
+        group: &'s str,
+        version: &'s str,
+    ) -> impl Iterator<Item = &'s Arc<Resource>> {
+        let matching = move |kind: &&Arc<Resource>| kind.group == group && kind.version == version;
+        self.kinds.iter().filter(matching)
+    }
+
+    /// Versions as paths below the root: `api/v1`, `apis/apps/v1`.
+    fn paths(&self) -> Vec<String> {
+        let each = self.groups.iter().flat_map(|(group, versions)| {
+            versions.iter().map(move |version| match group.as_str() {
+                "" => format!("api/{version}"),
+                group => format!("apis/{group}/{version}"),
+            })
+        });
+        each.collect()
+    }
+
+    /// A group in the plain form of discovery.
+    fn group(&self, name: &str) -> Option<Value> {
+        let (name, versions) = self.groups.iter().find(|(group, _)| group == name)?;
+        let told = |version: &String| json!({"groupVersion": format!("{name}/{version}"), "version": version});
+        let versions: Vec<Value> = versions.iter().map(told).collect();
+        Some(json!({"name": name, "preferredVersion": versions.first(), "versions": versions}))
+    }
+
+    /// The core group, or all others, with all their kinds.
+    fn aggregate(&self, core: bool) -> Answer {
+        let groups = self
+            .groups
+            .iter()
+            .filter(|(group, _)| group.is_empty() == core);
+        let items: Vec<Value> = groups
+            .map(|(group, versions)| {
+                let told = |version: &String| {
+                    let kinds: Vec<Value> = self.kinds(group, version).map(|kind| told(kind)).collect();
+                    json!({"version": version, "resources": kinds, "freshness": "Current"})
+                };
+                let versions: Vec<Value> = versions.iter().map(told).collect();
+                json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
+            })
+            .collect();
+        Answer::Document {
+            code: 200,
+            body: json!({
+                "kind": "APIGroupDiscoveryList",
+                "apiVersion": "apidiscovery.k8s.io/v2",
+                "metadata": {},
+                "items": items,
+            }),
+            content_type: Some(AGGREGATED),
+        }
+    }
+}
+
 pub(super) fn answer(call: &Call<'_>) -> Result<Answer, Status> {
     let path = call.request.path.trim_end_matches('/');
     let aggregated = call.request.accept.contains("as=APIGroupDiscoveryList");
     let document = |body| Ok(Answer::document(200, body));
+    let served = Served::of(&call.store);
     match path {
-        "" => document(json!({"paths": paths()})),
+        "" => document(json!({"paths": paths(&served)})),
         "/version" => document(version(call)),
         "/healthz" | "/livez" | "/readyz" => Ok(Answer::Text("ok".to_owned())),
-        "/api" if aggregated => aggregate(GROUPS.iter().filter(|(group, _)| group.is_empty())),
-        "/apis" if aggregated => aggregate(GROUPS.iter().filter(|(group, _)| !group.is_empty())),
+        "/api" if aggregated => Ok(served.aggregate(true)),
+        "/apis" if aggregated => Ok(served.aggregate(false)),
         "/api" => document(json!({
             "kind": "APIVersions",
             "versions": ["v1"],
             "serverAddressByClientCIDRs": [],
         })),
         "/apis" => {
-            let groups = GROUPS.iter().filter(|(group, _)| !group.is_empty());
-            let groups: Vec<Value> = groups
-                .map(|(group, versions)| self::group(group, versions))
+            let others = served.groups.iter().filter(|(group, _)| !group.is_empty());
+            let groups: Vec<_> = others
+                .filter_map(|(group, _)| served.group(group))
                 .collect();
             document(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
-        "/openapi/v2" => document(openapi::v2(&kinds())),
-        "/openapi/v3" => document(openapi::index(&group_versions())),
-        _ => below(path),
+        "/openapi/v2" => document(openapi::v2(&served.kinds)),
+        "/openapi/v3" => document(openapi::index(&served.paths(), call.store.revision())),
+        _ => below(&served, path),
     }
-}
-
-fn kinds() -> Vec<Arc<Resource>> {
-    built_in().to_vec()
 }
 
 fn version(call: &Call<'_>) -> Value {
@@ -60,24 +141,8 @@ fn version(call: &Call<'_>) -> Value {
     })
 }
 
-/// Versions as paths below the root: `api/v1`, `apis/apps/v1`.
-fn group_versions() -> Vec<String> {
-    GROUPS
-        .iter()
-        .flat_map(|(group, versions)| versions.iter().map(move |version| (group, version)))
-        .filter(|(group, version)| resources(group, version).next().is_some())
-        .map(|(group, version)| {
-            if group.is_empty() {
-                format!("api/{version}")
-            } else {
-                format!("apis/{group}/{version}")
-            }
-        })
-        .collect()
-}
-
-fn paths() -> Vec<String> {
-    let mut paths: Vec<String> = [
+fn paths(served: &Served) -> Vec<String> {
+    const PLAIN: [&str; 8] = [
         "/api",
         "/apis",
         "/healthz",
@@ -86,62 +151,11 @@ fn paths() -> Vec<String> {
         "/openapi/v3",
         "/readyz",
         "/version",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    paths.extend(group_versions().into_iter().map(|path| format!("/{path}")));
+    ];
+    let mut paths = PLAIN.map(str::to_owned).to_vec();
+    paths.extend(served.paths().into_iter().map(|path| format!("/{path}")));
     paths.sort();
     paths
-}
-
-fn resources(group: &str, version: &str) -> impl Iterator<Item = &'static Arc<Resource>> {
-    built_in()
-        .iter()
-        .filter(move |resource| resource.group == group && resource.version == version)
-}
-
-fn served<'a>(
-    group: &'static str,
-    versions: &'a [&'static str],
-) -> impl Iterator<Item = &'static str> + 'a {
-    versions
-        .iter()
-        .copied()
-        .filter(move |version| resources(group, version).next().is_some())
-}
-
-fn group(group: &'static str, versions: &[&'static str]) -> Value {
-    let versions: Vec<Value> = served(group, versions)
-        .map(|version| json!({"groupVersion": format!("{group}/{version}"), "version": version}))
-        .collect();
-    json!({"name": group, "preferredVersion": versions.first(), "versions": versions})
-}
-
-fn aggregate<'a>(
-    groups: impl Iterator<Item = &'a (&'static str, &'a [&'static str])>,
-) -> Result<Answer, Status> {
-    let items: Vec<Value> = groups
-        .map(|(group, versions)| {
-            let versions: Vec<Value> = served(group, versions)
-                .map(|version| {
-                    let resources: Vec<Value> =
-                        resources(group, version).map(|r| told(r)).collect();
-                    json!({"version": version, "resources": resources, "freshness": "Current"})
-                })
-                .collect();
-            json!({"metadata": {"name": group, "creationTimestamp": null}, "versions": versions})
-        })
-        .collect();
-    Ok(Answer::Document {
-        code: 200,
-        body: json!({
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": "apidiscovery.k8s.io/v2",
-            "metadata": {},
-            "items": items,
-        }),
-        content_type: Some(AGGREGATED),
-    })
 }
 
 /// A resource in aggregated discovery.
@@ -193,37 +207,34 @@ fn sub_kind(resource: &Resource, sub: crate::resource::Subresource) -> (String, 
 }
 
 /// A group, a version, or a version's OpenAPI.
-fn below(path: &str) -> Result<Answer, Status> {
-    let document = |body| Ok(Answer::document(200, body));
+fn below(served: &Served, path: &str) -> Result<Answer, Status> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
-        ["api", version] => list("", version),
+        ["api", version] => list(served, "", version),
         ["apis", name] => {
-            let found = GROUPS.iter().find(|(group, _)| group == name);
-            let (name, versions) = found.ok_or_else(Status::no_such_path)?;
-            let mut group = group(name, versions);
+            let mut group = served.group(name).ok_or_else(Status::no_such_path)?;
             group["kind"] = json!("APIGroup");
             group["apiVersion"] = json!("v1");
-            document(group)
+            Ok(Answer::document(200, group))
         }
-        ["apis", group, version] => list(group, version),
-        ["openapi", "v3", "api", version] => openapi_of("", version),
-        ["openapi", "v3", "apis", group, version] => openapi_of(group, version),
+        ["apis", group, version] => list(served, group, version),
+        ["openapi", "v3", "api", version] => openapi_of(served, "", version),
+        ["openapi", "v3", "apis", group, version] => openapi_of(served, group, version),
         _ => Err(Status::no_such_path()),
     }
 }
 
-fn openapi_of(group: &str, version: &str) -> Result<Answer, Status> {
-    let kinds: Vec<Arc<Resource>> = resources(group, version).cloned().collect();
+fn openapi_of(served: &Served, group: &str, version: &str) -> Result<Answer, Status> {
+    let kinds: Vec<Arc<Resource>> = served.kinds(group, version).cloned().collect();
     if kinds.is_empty() {
         return Err(Status::no_such_path());
     }
     Ok(Answer::document(200, openapi::v3(&kinds)))
 }
 
-fn list(group: &str, version: &str) -> Result<Answer, Status> {
+fn list(served: &Served, group: &str, version: &str) -> Result<Answer, Status> {
     let mut all = Vec::new();
-    for resource in resources(group, version) {
+    for resource in served.kinds(group, version) {
         all.push(json!({
             "name": resource.plural,
             "singularName": resource.singular,

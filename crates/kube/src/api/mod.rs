@@ -19,12 +19,14 @@ mod validation;
 mod watch;
 mod write;
 
+pub(crate) use admission::CLEANUP;
 pub use read::Selection;
 pub use request::{Method, Request, Target};
 pub use status::{Cause, Status};
 pub use watch::{Event, EventKind, Filter};
 
-use crate::resource::{Resource, Subresource, built_in};
+use crate::registry;
+use crate::resource::{Resource, Subresource};
 use crate::schema::rfc3339;
 use crate::store::{Change, Key, Store};
 use serde_json::Value;
@@ -156,7 +158,8 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
     let answer = match Target::parse(&request.path)? {
         None => discovery::answer(&call)?,
         Some(target) => {
-            let resource = find(&target)?;
+            let found = registry::by_path(store, &target.group, &target.version, &target.plural);
+            let resource = found.ok_or_else(Status::no_such_path)?;
             rbac::check(&call.store, context.user, request, &target, &resource)?;
             dispatch(&mut call, &resource, target)?
         }
@@ -170,19 +173,6 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
         changed: (!changes.is_empty() && !dry_run).then_some((call.store, changes)),
         warnings: call.warnings,
     })
-}
-
-/// The resource that a path names.
-fn find(target: &Target) -> Result<Arc<Resource>, Status> {
-    built_in()
-        .iter()
-        .find(|resource| {
-            resource.group == target.group
-                && resource.version == target.version
-                && resource.plural == target.plural
-        })
-        .cloned()
-        .ok_or_else(Status::no_such_path)
 }
 
 fn dispatch(call: &mut Call<'_>, resource: &Resource, target: Target) -> Result<Answer, Status> {

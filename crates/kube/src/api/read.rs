@@ -9,6 +9,7 @@ use crate::selector::Selector;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Which objects of a resource a request asks for.
@@ -83,6 +84,7 @@ pub(super) fn find(
 
 /// An object in the form that the request accepts.
 pub(super) fn shown(call: &Call<'_>, resource: &Resource, code: u16, object: &Value) -> Answer {
+    let object = &*in_version(resource, object);
     match Form::wanted(&call.request.accept) {
         Form::Plain => Answer::document(code, object.clone()),
         Form::Table => {
@@ -94,6 +96,17 @@ pub(super) fn shown(call: &Call<'_>, resource: &Resource, code: u16, object: &Va
         }
         Form::Metadata => Answer::document(code, partial(object)),
     }
+}
+
+/// An object in the version that is asked for: versions of a user's kind differ in nothing else.
+pub(super) fn in_version<'o>(resource: &Resource, object: &'o Value) -> Cow<'o, Value> {
+    let version = resource.api_version();
+    if resource.custom.is_none() || object["apiVersion"] == version.as_str() {
+        return Cow::Borrowed(object);
+    }
+    let mut object = object.clone();
+    object["apiVersion"] = version.into();
+    Cow::Owned(object)
 }
 
 /// The forms of objects that clients accept.
@@ -158,7 +171,7 @@ pub(super) fn list(
             "kind": format!("{}List", resource.kind),
             "apiVersion": resource.api_version(),
             "metadata": meta,
-            "items": chosen,
+            "items": chosen.iter().map(|object| in_version(resource, object)).collect::<Vec<_>>(),
         }),
         Form::Metadata => json!({
             "kind": "PartialObjectMetadataList",

@@ -86,12 +86,12 @@ fn self_rules(call: &Call<'_>, review: &Value) -> Value {
 
 /// A binding made in a namespace is the one below the pod that it names.
 fn write_binding(call: &mut Call<'_>, target: &Target, binding: &Value) -> Result<Answer, Status> {
-    let pods = super::subresource::named("pods").ok_or_else(Status::no_such_path)?;
+    let pods = crate::client::resource("pods").ok_or_else(Status::no_such_path)?;
     let target = Target {
         plural: "pods".to_owned(),
         name: Some(object::name(binding).to_owned()),
         subresource: Some(crate::resource::Subresource::Binding),
         ..target.clone()
     };
-    super::subresource::answer(call, &pods, target, crate::resource::Subresource::Binding)
+    super::subresource::answer(call, pods, target, crate::resource::Subresource::Binding)
 }

@@ -54,6 +54,15 @@ impl Cause {
         }
     }
 
+    /// The field's value is of another type.
+    pub fn wrong_type(field: impl Into<String>, value: &Value, detail: impl fmt::Display) -> Self {
+        Self {
+            reason: "FieldValueTypeInvalid",
+            field: field.into(),
+            message: format!("Invalid value: {value}: {detail}"),
+        }
+    }
+
     /// The field's value is none of those there are.
     pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let supported: Vec<_> = supported.iter().map(|value| format!("{value:?}")).collect();

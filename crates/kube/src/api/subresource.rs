@@ -4,8 +4,9 @@ use super::read::{find, shown};
 use super::status::Status;
 use super::write::{self, Part};
 use super::{Answer, Call, Method, Target, body, delete, patch};
+use crate::custom::{ScalePaths, path};
 use crate::object;
-use crate::resource::{Resource, Subresource, built_in};
+use crate::resource::{Resource, Subresource};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ fn scale(
     name: &str,
 ) -> Result<Answer, Status> {
     let live = find(call, resource, target, name)?;
-    let view = Arc::new(scale_of(&live));
+    let view = Arc::new(scale_of(resource, &live));
     let wanted = match call.request.method {
         Method::Get => return Ok(Answer::document(200, view.as_ref().clone())),
         Method::Put => body::parse(&call.request.content_type, &call.request.body)?,
@@ -89,9 +90,12 @@ fn scale(
     }
     let replicas = object::number(&wanted, &["spec", "replicas"]).unwrap_or(0);
     let mut object = live.as_ref().clone();
-    object["spec"]["replicas"] = json!(replicas);
+    match scale_paths(resource) {
+        Some(paths) => path::set(&mut object, &paths.wanted, json!(replicas)),
+        None => object["spec"]["replicas"] = json!(replicas),
+    }
     let kept = write::update(call, resource, target, &live, object, Part::Rest)?;
-    Ok(Answer::document(200, scale_of(&kept)))
+    Ok(Answer::document(200, scale_of(resource, &kept)))
 }
 
 fn scale_resource() -> Resource {
@@ -106,15 +110,32 @@ fn scale_resource() -> Resource {
         categories: Vec::new(),
         subresources: Vec::new(),
         kept: false,
+        custom: None,
     }
 }
 
-fn scale_of(object: &Value) -> Value {
+fn scale_paths(resource: &Resource) -> Option<&ScalePaths> {
+    resource.custom.as_ref()?.scale.as_ref()
+}
+
+fn scale_of(resource: &Resource, object: &Value) -> Value {
+    let number = |path: &str| {
+        path::find(object, path)
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+    };
+    let paths = scale_paths(resource);
+    let (wanted, current) = match paths {
+        Some(paths) => (number(&paths.wanted), number(&paths.current)),
+        None => (number(".spec.replicas"), number(".status.replicas")),
+    };
+    let own = paths.and_then(|paths| path::find(object, paths.selector.as_deref()?)?.as_str());
     let metadata = &object["metadata"];
     let mut selector = Vec::new();
     for (key, value) in object::entries(object, &["spec", "selector", "matchLabels"]) {
         selector.push(format!("{key}={}", value.as_str().unwrap_or_default()));
     }
+    let selector = own.map_or_else(|| selector.join(","), str::to_owned);
     json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -125,10 +146,10 @@ fn scale_of(object: &Value) -> Value {
             "resourceVersion": metadata["resourceVersion"],
             "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": {"replicas": object["spec"]["replicas"].as_i64().unwrap_or(0)},
+        "spec": {"replicas": wanted},
         "status": {
-            "replicas": object["status"]["replicas"].as_i64().unwrap_or(0),
-            "selector": selector.join(","),
+            "replicas": current,
+            "selector": selector,
         },
     })
 }
@@ -255,12 +276,4 @@ fn token(
         3600,
     );
     Ok(Answer::Token { request, account })
-}
-
-/// The resource with a name over all groups.
-pub(super) fn named(qualified: &str) -> Option<Arc<Resource>> {
-    built_in()
-        .iter()
-        .find(|resource| resource.qualified() == qualified)
-        .cloned()
 }

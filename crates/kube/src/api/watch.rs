@@ -2,10 +2,10 @@
 //!
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
 
-use super::read::{Form, Selection, partial};
+use super::read::{Form, Selection, in_version, partial};
 use super::status::Status;
 use super::{Call, table};
-use crate::resource::{Resource, built_in};
+use crate::resource::Resource;
 use crate::store::Change;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -98,14 +98,13 @@ impl Filter {
                 Status::bad_request(format!("Invalid value: {text:?}: strconv.ParseUint"))
             })?),
         };
-        let resource = built_in().iter().find(|known| ***known == *resource);
         Ok(Self {
             selection,
             since,
             bookmarks: call.request.flag("allowWatchBookmarks"),
             initial_events,
             seconds: call.request.number("timeoutSeconds")?,
-            resource: resource.cloned().ok_or_else(Status::no_such_path)?,
+            resource: Arc::new(resource.clone()),
             form: Form::wanted(&call.request.accept),
             wanted: table::Wanted::of(call.request),
         })
@@ -165,6 +164,7 @@ impl Filter {
     }
 
     fn shown(&self, object: &Value, now: i64) -> Value {
+        let object = &*in_version(&self.resource, object);
         match self.form {
             Form::Plain => object.clone(),
             Form::Metadata => partial(object),

@@ -67,6 +67,9 @@ pub(super) fn make(
 
 /// Whether an object's spec is counted.
 pub(super) fn has_generation(resource: &Resource) -> bool {
+    if resource.custom.is_some() {
+        return true;
+    }
     !matches!(
         &*resource.kind,
         "ConfigMap"

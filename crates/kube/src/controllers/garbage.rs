@@ -4,8 +4,9 @@
 
 use super::route::owner_key;
 use crate::api::Status;
-use crate::client::{Client, resource};
+use crate::client::Client;
 use crate::object;
+use crate::registry;
 use crate::store::{Key, Store};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -46,7 +47,7 @@ async fn remove_unowned(
     let owners = object::list(object, &["metadata", "ownerReferences"]);
     let lives = |owner: &Value| {
         // Of a kind that isn't served nothing is known: better keep than lose.
-        owner_key(owner, &key.namespace).is_none_or(|at| {
+        owner_key(store, owner, &key.namespace).is_none_or(|at| {
             store
                 .get(&at)
                 .is_some_and(|found| owner["uid"] == object::uid(found))
@@ -64,12 +65,13 @@ async fn delete(
     object: &Value,
     propagation: &str,
 ) -> Result<(), Status> {
-    let kind = resource(&key.resource).ok_or_else(Status::no_such_path)?;
+    let kind = registry::by_name(&client.cluster().now().store, &key.resource);
+    let kind = kind.ok_or_else(Status::no_such_path)?;
     let options = json!({
         "preconditions": {"uid": object::uid(object)}, "propagationPolicy": propagation,
     });
     match client
-        .delete(kind, &key.namespace, &key.name, &options)
+        .delete(&kind, &key.namespace, &key.name, &options)
         .await
     {
         Err(status) if status.code != 404 => Err(status),
@@ -143,8 +145,9 @@ async fn release(client: &Client, key: &Key, object: &Value, name: &str) -> Resu
 }
 
 async fn change(client: &Client, key: &Key, patch: &Value) -> Result<(), Status> {
-    let kind = resource(&key.resource).ok_or_else(Status::no_such_path)?;
-    match client.patch(kind, &key.namespace, &key.name, patch).await {
+    let kind = registry::by_name(&client.cluster().now().store, &key.resource);
+    let kind = kind.ok_or_else(Status::no_such_path)?;
+    match client.patch(&kind, &key.namespace, &key.name, patch).await {
         Err(status) if status.code != 404 => Err(status),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod act;
+mod definitions;
 pub(crate) mod events;
 mod garbage;
 mod namespaces;
@@ -36,6 +37,8 @@ enum Task {
     Accounts(String),
     /// A namespace that goes.
     Namespace(String),
+    /// A definition that goes.
+    Definition(String),
     /// What the object with this uid owned.
     Owned(String),
     /// An object with a finalizer of the garbage collector, or whose owners may be gone.
@@ -142,6 +145,7 @@ impl Manager {
         let outcome = match &task {
             Task::Accounts(namespace) => accounts::reconcile(&self.client, namespace).await,
             Task::Namespace(name) => namespaces::reconcile(&self.client, name).await,
+            Task::Definition(name) => definitions::reconcile(&self.client, name).await,
             Task::Owned(uid) => garbage::collect(&self.client, uid).await,
             Task::Finalize(key) => garbage::finalize(&self.client, key).await,
             Task::Workload(controller) => self.workload(controller).await,

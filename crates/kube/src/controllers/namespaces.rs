@@ -5,9 +5,11 @@
 use crate::api::{Method, Status};
 use crate::client::{Client, path, resource};
 use crate::object;
-use crate::resource::built_in;
-use crate::store::Key;
+use crate::registry;
+use crate::resource::Resource;
+use crate::store::{Key, Store};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub(super) async fn reconcile(client: &Client, name: &str) -> Result<(), Status> {
     let published = client.cluster().now();
@@ -22,10 +24,7 @@ pub(super) async fn reconcile(client: &Client, name: &str) -> Result<(), Status>
         return Ok(());
     }
     let mut left = 0;
-    for kind in built_in()
-        .iter()
-        .filter(|kind| kind.namespaced && kind.kept)
-    {
+    for kind in kinds(&published.store) {
         let qualified = kind.qualified();
         let going = published.store.list(&qualified, Some(name));
         let (all, staying) = going.fold((0, 0), |(all, staying), (_, object)| {
@@ -36,7 +35,7 @@ pub(super) async fn reconcile(client: &Client, name: &str) -> Result<(), Status>
         });
         left += all;
         if staying > 0 {
-            let all = path(kind, name, "", "");
+            let all = path(&kind, name, "", "");
             let options = json!({"propagationPolicy": "Background"});
             client
                 .send(Method::Delete, &all, "application/json", &options)
@@ -44,21 +43,24 @@ pub(super) async fn reconcile(client: &Client, name: &str) -> Result<(), Status>
         }
     }
     let now = client.cluster().now();
-    let empty = || {
-        let mut kinds = built_in()
-            .iter()
-            .filter(|kind| kind.namespaced && kind.kept);
-        kinds.all(|kind| {
-            now.store
-                .list(&kind.qualified(), Some(name))
-                .next()
-                .is_none()
-        })
-    };
-    if left == 0 || empty() {
+    let mut all = kinds(&now.store).into_iter();
+    let empty = all.all(|kind| {
+        now.store
+            .list(&kind.qualified(), Some(name))
+            .next()
+            .is_none()
+    });
+    if left == 0 || empty {
         return finish(client, namespace.as_ref().clone()).await;
     }
     Ok(())
+}
+
+/// The kinds whose objects lie in namespaces.
+fn kinds(store: &Store) -> Vec<Arc<Resource>> {
+    let mut kinds = registry::all(store);
+    kinds.retain(|kind| kind.namespaced && kind.kept);
+    kinds
 }
 
 /// The namespace's own finalizer goes, and with it the namespace.

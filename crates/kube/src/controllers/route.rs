@@ -1,8 +1,8 @@
 //! Which controllers a change concerns.
 
 use super::Task;
-use crate::client;
 use crate::object;
+use crate::registry;
 use crate::selector::Selector;
 use crate::store::{Key, Store};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(super) fn concerned(
     for object in [before, after].into_iter().flatten() {
         owners(object, queue);
     }
-    garbage(key, before, after, queue);
+    garbage(store, key, before, after, queue);
     let namespace = &*key.namespace;
     let own = |resource| {
         Task::Workload(Controller {
@@ -37,6 +37,9 @@ pub(super) fn concerned(
             queue.insert(Task::Accounts(key.name.to_string()));
             queue.insert(Task::Namespace(key.name.to_string()));
         }
+        registry::DEFINITIONS => {
+            queue.insert(Task::Definition(key.name.to_string()));
+        }
         "serviceaccounts" | "configmaps" => {
             queue.insert(Task::Accounts(namespace.to_owned()));
         }
@@ -47,6 +50,14 @@ pub(super) fn concerned(
                 queue.insert(own(resource));
             }
         }
+    }
+    // What is left of a definition that goes.
+    if after.is_none()
+        && store
+            .get(&Key::new(registry::DEFINITIONS, "", &key.resource))
+            .is_some()
+    {
+        queue.insert(Task::Definition(key.resource.to_string()));
     }
     // What leaves a namespace that goes lets it go.
     if after.is_none() && !namespace.is_empty() {
@@ -79,6 +90,7 @@ fn owners(object: &Value, queue: &mut BTreeSet<Task>) {
 
 /// What the garbage collector has to look at.
 fn garbage(
+    store: &Store,
     key: &Key,
     before: Option<&Arc<Value>>,
     after: Option<&Arc<Value>>,
@@ -88,7 +100,7 @@ fn garbage(
         (Some(gone), None) => {
             queue.insert(Task::Owned(object::uid(gone).to_owned()));
             for owner in object::list(gone, &["metadata", "ownerReferences"]) {
-                queue.extend(owner_key(owner, &key.namespace).map(Task::Finalize));
+                queue.extend(owner_key(store, owner, &key.namespace).map(Task::Finalize));
             }
         }
         (_, Some(object)) => {
@@ -104,12 +116,12 @@ fn garbage(
 }
 
 /// The key of an owner, in its dependent's namespace if it has one.
-pub(super) fn owner_key(owner: &Value, namespace: &str) -> Option<Key> {
+pub(super) fn owner_key(store: &Store, owner: &Value, namespace: &str) -> Option<Key> {
     let (version, kind) = (
         object::text(owner, &["apiVersion"]),
         object::text(owner, &["kind"]),
     );
-    let resource = client::resource_of(version, kind)?;
+    let resource = registry::by_kind(store, version, kind)?;
     let namespace = if resource.namespaced { namespace } else { "" };
     Some(Key::new(
         &resource.qualified(),

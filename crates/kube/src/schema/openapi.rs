@@ -10,13 +10,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The index of version 3: a document for each group and version.
-pub fn index(group_versions: &[String]) -> Value {
+pub fn index(group_versions: &[String], revision: u64) -> Value {
     let mut paths = Map::new();
     for path in group_versions {
         // The table changes with the program only, so its digest names a document's content.
         let mut hash = Sha256::new();
         hash.update(include_str!("types.tsv"));
         hash.update(path);
+        // Groups with a dot of a user's own change with their definitions.
+        let known = crate::resource::GROUPS
+            .iter()
+            .any(|(group, _)| path.contains(&format!("/{group}/")));
+        if !known && path.starts_with("apis/") {
+            hash.update(revision.to_be_bytes());
+        }
         let digest = hash.finalize();
         let hash: String = digest[..16]
             .iter()
@@ -138,10 +145,11 @@ impl Writer {
     fn all(&mut self, kinds: &[Arc<Resource>]) -> Map<String, Value> {
         let schema = Schema::get();
         for kind in kinds {
-            let Some(id) = schema.find(&kind.type_name()) else {
-                continue;
-            };
-            self.structure(id, Some(kind));
+            if let Some(custom) = &kind.custom {
+                self.custom(kind, &custom.schema);
+            } else if let Some(id) = schema.find(&kind.type_name()) {
+                self.structure(id, Some(kind));
+            }
         }
         while let Some(id) = self.wanted.pop() {
             self.structure(id, None);
@@ -173,6 +181,20 @@ impl Writer {
             told["x-kubernetes-group-version-kind"] = json!([gvk]);
         }
         self.schemas.insert(open_name(of.name), told);
+    }
+
+    /// A kind that a user defined: its own schema, with the metadata that every object has.
+    fn custom(&mut self, kind: &Resource, schema: &Value) {
+        let mut told = schema.clone();
+        let gvk = json!({"group": kind.group, "kind": kind.kind, "version": kind.version});
+        told["x-kubernetes-group-version-kind"] = json!([gvk]);
+        if let Some(id) = Schema::get().find("meta/v1.ObjectMeta") {
+            told["properties"]["metadata"] = self.of(Schema::get().named(id));
+        }
+        for field in ["apiVersion", "kind"] {
+            told["properties"][field] = json!({"type": "string"});
+        }
+        self.schemas.insert(open_name(&kind.type_name()), told);
     }
 
     fn field(&mut self, field: &Field) -> Value {

@@ -439,3 +439,99 @@ fn controllers_make_objects_come_true() {
     );
     assert!(!cluster.ok(&["get", "all", "-A"], "").contains("shop"));
 }
+
+const DEFINITION: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.stable.example.com}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}, scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}
+    additionalPrinterColumns:
+    - {name: Spec, type: string, jsonPath: .spec.cronSpec}
+    - {name: Replicas, type: integer, jsonPath: .spec.replicas}
+    - {name: Age, type: date, jsonPath: .metadata.creationTimestamp}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            description: What it does
+            required: [cronSpec]
+            properties:
+              cronSpec: {type: string, pattern: '^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$', description: When}
+              image: {type: string, default: busybox}
+              replicas: {type: integer, minimum: 1, maximum: 10}
+          status: {type: object, properties: {replicas: {type: integer}}}
+"#;
+
+const CRON_TAB: &str = r#"
+apiVersion: stable.example.com/v1
+kind: CronTab
+metadata: {name: mine}
+spec: {cronSpec: "* * * * */5", replicas: 2}
+"#;
+
+/// K8S-API: a kind that the user defines: its schema, defaults, columns, scale and end.
+#[test]
+fn users_define_kinds() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    cluster.ok(&["apply", "-f", "-"], DEFINITION);
+    let name = "crd/crontabs.stable.example.com";
+    cluster.ok(
+        &["wait", "--for=condition=established", name, "--timeout=10s"],
+        "",
+    );
+    cluster.ok(&["apply", "-f", "-"], CRON_TAB);
+    assert!(cluster.ok(&["get", "ct"], "").contains("* * * * */5"));
+    let image = ["get", "ct", "mine", "-o", "jsonpath={.spec.image}"];
+    assert_eq!(cluster.ok(&image, ""), "busybox");
+    cluster.ok(&["scale", "ct/mine", "--replicas=5"], "");
+    let replicas = ["get", "ct", "mine", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(cluster.ok(&replicas, ""), "5");
+    assert!(
+        cluster
+            .ok(&["explain", "crontab.spec.cronSpec"], "")
+            .contains("When")
+    );
+    for (wrong, told) in [
+        (
+            CRON_TAB.replace("replicas: 2", "replicas: 20"),
+            "should be less than or equal to 10",
+        ),
+        (
+            CRON_TAB.replace("* * * * */5", "often"),
+            "spec.cronSpec in body should match",
+        ),
+        (
+            CRON_TAB.replace("replicas: 2", "repl: 2"),
+            "unknown field \"spec.repl\"",
+        ),
+        (
+            CRON_TAB.replace("cronSpec", "image"),
+            "spec.cronSpec: Required value",
+        ),
+    ] {
+        let refused = cluster.refused(&["apply", "-f", "-"], &wrong);
+        assert!(refused.contains(told), "{refused}");
+    }
+    let wrong = DEFINITION.replace("plural: crontabs", "plural: other");
+    let refused = cluster.refused(&["apply", "-f", "-"], &wrong);
+    assert!(refused.contains("must be spec.names.plural"), "{refused}");
+    cluster.ok(&["delete", name], "");
+    assert!(cluster.refused(&["get", "ct"], "").contains("NotFound"));
+    cluster.ok(&["apply", "-f", "-"], DEFINITION);
+    assert!(
+        cluster.ok(&["get", "ct"], "").is_empty(),
+        "objects outlived their kind"
+    );
+}

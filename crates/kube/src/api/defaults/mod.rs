@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 
 /// Fills in an object's defaults.
 pub(super) fn apply(resource: &Resource, object: &mut Value) {
+    if let Some(custom) = &resource.custom {
+        return crate::custom::schema::fill(object, &custom.schema);
+    }
     let map = crate::object::object_mut(object);
     match &*resource.kind {
         "Pod" => pod::spec(spec(map)),
@@ -40,6 +43,7 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
             default(map, "volumeBindingMode", "Immediate");
         }
         "RoleBinding" | "ClusterRoleBinding" => bindings(map),
+        "CustomResourceDefinition" => definition(map),
         _ => {}
     }
 }
@@ -91,4 +95,17 @@ fn bindings(map: &mut Map<String, Value>) {
             default(subject, "apiGroup", GROUP);
         }
     }
+}
+
+fn definition(map: &mut Map<String, Value>) {
+    let spec = spec(map);
+    default(spec, "conversion", serde_json::json!({"strategy": "None"}));
+    let names = below(spec, "names");
+    let kind = names
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    default(names, "singular", kind.to_lowercase());
+    default(names, "listKind", format!("{kind}List"));
 }

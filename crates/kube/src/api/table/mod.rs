@@ -6,6 +6,7 @@
 mod access;
 mod age;
 mod cluster;
+mod custom;
 mod network;
 mod pod;
 mod storage;
@@ -94,7 +95,7 @@ fn printer(resource: &Resource) -> Printer {
         "PersistentVolumeClaim" => storage::CLAIM,
         "StorageClass" => storage::CLASS,
         "ServiceAccount" => access::SERVICE_ACCOUNT,
-        "Role" | "ClusterRole" => access::CREATED,
+        "Role" | "ClusterRole" | "CustomResourceDefinition" => access::CREATED,
         "RoleBinding" | "ClusterRoleBinding" => access::BINDING,
         _ => AGE,
     }
@@ -108,6 +109,9 @@ pub(super) fn table(
     wanted: Wanted,
     now: i64,
 ) -> Value {
+    if let Some(custom) = &resource.custom {
+        return custom::table(custom, objects, meta, wanted, now);
+    }
     let printer = printer(resource);
     // Events are the only objects that go without their names.
     let named = resource.kind != "Event";
@@ -132,15 +136,24 @@ pub(super) fn table(
                 cells.push(json!(object::name(object)));
             }
             cells.extend((printer.cells)(object, now));
-            let mut row = json!({"cells": cells});
-            match wanted {
-                Wanted::Metadata => row["object"] = partial(object),
-                Wanted::Object => row["object"] = (*object).clone(),
-                Wanted::None => {}
-            }
-            row
+            row(cells, object, wanted)
         })
         .collect();
+    document(meta, &columns, &rows)
+}
+
+/// An object's row.
+fn row(cells: Vec<Value>, object: &Value, wanted: Wanted) -> Value {
+    let mut row = json!({"cells": cells});
+    match wanted {
+        Wanted::Metadata => row["object"] = partial(object),
+        Wanted::Object => row["object"] = object.clone(),
+        Wanted::None => {}
+    }
+    row
+}
+
+fn document(meta: &Value, columns: &[Value], rows: &[Value]) -> Value {
     json!({
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",

@@ -34,6 +34,9 @@ pub(super) fn update(
 }
 
 fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
+    if let Some(custom) = &resource.custom {
+        return crate::custom::schema::check(object, &custom.schema);
+    }
     let mut causes = shape::check(resource, object);
     match &*resource.kind {
         "Pod" => pod::spec(&object["spec"], "spec", &mut causes),
@@ -43,6 +46,7 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
             workload::check(&resource.kind, object, &mut causes);
         }
+        "CustomResourceDefinition" => causes.extend(crate::custom::definition::check(object)),
         "ConfigMap" | "Secret" => keys(object, &mut causes),
         _ => {}
     }
@@ -89,6 +93,12 @@ fn fixed(resource: &Resource, live: &Value, object: &Value) -> Vec<Cause> {
         "StorageClass" => &[&["provisioner"], &["parameters"], &["reclaimPolicy"]],
         "Secret" => &[&["type"]],
         "PriorityClass" => &[&["value"]],
+        "CustomResourceDefinition" => &[
+            &["spec", "group"],
+            &["spec", "scope"],
+            &["spec", "names", "plural"],
+            &["spec", "names", "kind"],
+        ],
         _ => &[],
     };
     let mut causes = Vec::new();
