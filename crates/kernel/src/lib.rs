@@ -12,6 +12,7 @@ mod netlink;
 pub mod observe;
 mod plan;
 pub mod testing;
+pub mod uplink;
 
 pub use engine::Engine;
 pub use namespace::NetNs;

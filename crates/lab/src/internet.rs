@@ -28,6 +28,9 @@ pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 /// The address behind the clouds' service names.
 pub const ENDPOINTS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 80);
 
+/// The own address of the host that leads to the real internet.
+const UPLINK: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
 /// Where hosts of the internet live by default.
 const SITES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24);
 /// Where the lab's own services live.
@@ -129,6 +132,22 @@ pub fn add(fabric: &mut Fabric) {
     );
     put(fabric, &services(), vec![RESOLVER, ENDPOINTS]);
     put(fabric, &client(), vec![CLIENT]);
+}
+
+/// Puts the host that leads to the real internet into the lab's: it has every address that nobody else
+/// has.
+pub fn add_uplink(fabric: &mut Fabric) {
+    let id = crate::uplink::host();
+    put(fabric, &id, vec![UPLINK]);
+    if let Some(port) = fabric.ports.get_mut(&PortId::from(id.as_str())) {
+        let port = Arc::make_mut(port);
+        port.prefixes = vec![everywhere()];
+        port.guard = false;
+    }
+    if let Some(host) = fabric.hosts.get_mut(&id) {
+        let beyond = "the real internet is beyond this lab".to_owned();
+        Arc::make_mut(host).opaque = Some(beyond);
+    }
 }
 
 /// Puts a host of the lab's own into the internet.

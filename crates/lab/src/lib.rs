@@ -37,3 +37,4 @@ pub mod run;
 mod socket;
 pub mod socks;
 pub mod store;
+pub mod uplink;

@@ -59,6 +59,8 @@ pub struct Services {
     pub authority: Arc<Authority>,
     /// Answers in the VPCs.
     pub metadata: Arc<metadata::Metadata>,
+    /// Whether names beyond the lab are looked up too.
+    pub uplink: bool,
 }
 
 /// What a network's services depend on; when it changes they begin anew.
@@ -211,9 +213,9 @@ impl Services {
         };
         let datagrams = socket::datagrams(place.clone(), at).await?;
         let listener = socket::listen(place.clone(), at).await?;
-        let by_udp = names::serve_udp(datagrams, resolve.clone());
+        let by_udp = names::serve_udp(datagrams, self.uplink, resolve.clone());
         tasks.spawn(async move { ended("names by UDP", by_udp.await) });
-        let by_tcp = names::serve_tcp(listener, resolve);
+        let by_tcp = names::serve_tcp(listener, self.uplink, resolve);
         tasks.spawn(async move { ended("names by TCP", by_tcp.await) });
         Ok(())
     }

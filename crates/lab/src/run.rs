@@ -13,6 +13,7 @@ use crate::paths::{PathsError, StateDir};
 use crate::presence::{self, Services, Serving};
 use crate::socks::{self, Admission};
 use crate::store::{Store, StoreError};
+use crate::uplink::{self, UplinkError};
 use crate::{entropy, log};
 use aws::model::{Settings, State};
 use kernel::Engine;
@@ -40,6 +41,8 @@ pub struct Options {
     pub any_key: bool,
     /// How the clouds' own services act.
     pub rules: Rules,
+    /// Whether the lab reaches the real internet.
+    pub uplink: bool,
     /// Where the log goes besides its file.
     pub echo: log::Echo,
 }
@@ -62,6 +65,8 @@ pub enum RunError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
     #[error(
         "port {port} of 127.0.0.1 can't be used for {what}: {source}; choose another with {flag}"
     )]
@@ -164,6 +169,9 @@ impl Lab<'_> {
         let (serving, served) = presence::served();
         if let Some(socks) = socks {
             self.enter_networks(api, socks, serving).await;
+            if self.options.uplink {
+                uplink::open(&self.cloud).await?;
+            }
         }
         let guests = Guests::new(
             self.inside.factory.clone(),
@@ -246,6 +254,7 @@ impl Lab<'_> {
             api,
             authority: self.authority.clone(),
             metadata: Arc::new(Metadata::new(self.cloud.clone())),
+            uplink: self.options.uplink,
         };
         if let Err(error) = services.serve_internet().await {
             tracing::error!(%error, "no services on the lab's internet");

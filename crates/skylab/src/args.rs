@@ -181,7 +181,7 @@ pub(crate) struct Up {
     /// Port kept for Azure's API, which this version doesn't have
     #[arg(long, default_value_t = 4568, value_name = "PORT")]
     pub(crate) azure_port: u16,
-    /// Let the lab reach the real internet, which this version can't
+    /// Let the lab reach the real internet, by connections that the lab makes for its hosts
     #[arg(long)]
     pub(crate) uplink: bool,
     /// The second half of --detach
@@ -383,6 +383,7 @@ impl Up {
         };
         flag(self.socks_open, "--socks-open");
         flag(self.any_key, "--any-key");
+        flag(self.uplink, "--uplink");
         flag(self.packets == Packets::None, "--packets=none");
         flag(self.quotas == Quotas::None, "--quotas=none");
         flag(self.pace == Pace::Real, "--pace=real");

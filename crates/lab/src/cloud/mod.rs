@@ -77,6 +77,8 @@ enum Work {
         address: Ipv4Addr,
         reply: oneshot::Sender<Result<(), PlaceError>>,
     },
+    /// A host on the internet with every address that nobody else has.
+    Uplink(oneshot::Sender<()>),
     /// A host of the lab's own on the internet, to be or, without an address, to go.
     Site {
         host: HostId,
@@ -211,6 +213,18 @@ impl Cloud {
     /// The lab is ending.
     pub async fn site(&self, host: HostId, address: Ipv4Addr) -> Result<(), Failure> {
         self.set_site(host, Some(address)).await
+    }
+
+    /// Puts the host that leads to the real internet on the lab's.
+    ///
+    /// # Errors
+    /// The lab is ending.
+    pub async fn uplink(&self) -> Result<(), Failure> {
+        let (reply, answered) = oneshot::channel();
+        self.queue
+            .send(Work::Uplink(reply))
+            .map_err(|_| Failure::Ending)?;
+        answered.await.map_err(|_| Failure::Ending)
     }
 
     /// Takes a host of the lab's own off the internet.

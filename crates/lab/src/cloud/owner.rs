@@ -140,6 +140,10 @@ impl Owned {
             Work::Place { address, reply } => {
                 let _ = reply.send(self.place(address));
             }
+            Work::Uplink(reply) => {
+                self.change_internet("uplink", internet::add_uplink);
+                let _ = reply.send(());
+            }
             Work::Site {
                 host,
                 address,
@@ -235,12 +239,17 @@ impl Owned {
     }
 
     fn site(&mut self, host: &HostId, address: Option<Ipv4Addr>) {
+        self.change_internet("site", |fabric| match address {
+            Some(address) => internet::add_site(fabric, host, address),
+            None => internet::remove_site(fabric, host),
+        });
+    }
+
+    /// Changes the lab's internet, which no account's state tells of.
+    fn change_internet(&mut self, what: &str, change: impl FnOnce(&mut Fabric)) {
         let mut fabric = self.snapshot.fabric.clone();
-        match address {
-            Some(address) => internet::add_site(&mut fabric, host, address),
-            None => internet::remove_site(&mut fabric, host),
-        }
-        self.apply(&fabric, "site");
+        change(&mut fabric);
+        self.apply(&fabric, what);
         let state = self.snapshot.state.clone();
         self.publish(state, fabric);
     }

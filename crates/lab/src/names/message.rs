@@ -53,6 +53,29 @@ pub(super) fn answer(
     reply.truncate().to_vec().ok()
 }
 
+/// Domains that are the lab's alone: what doesn't exist there exists nowhere.
+const OWN: [&str; 4] = [
+    "amazonaws.com",
+    "compute.internal",
+    "ec2.internal",
+    "in-addr.arpa",
+];
+
+/// Whether an answer says that there is no such name, and the name is none of the lab's own domains.
+pub(super) fn is_unknown(request: &[u8], reply: &[u8]) -> bool {
+    let code = reply.get(3).map(|flags| flags & 0x0f);
+    if code != Some(ResponseCode::NXDomain.low()) {
+        return false;
+    }
+    Message::from_vec(request).is_ok_and(|asked| {
+        asked.queries.iter().all(|query| {
+            let name = text(query.name());
+            let below = |domain: &&str| name == *domain || name.ends_with(&format!(".{domain}"));
+            !OWN.iter().any(below)
+        })
+    })
+}
+
 /// To what can't be read: a format error, when there is at least an id to answer to.
 fn malformed(request: &[u8]) -> Option<Vec<u8>> {
     let (id, flags) = (request.get(..2)?, request.get(2)?);

@@ -4,7 +4,7 @@
 //! itself again with `--state DIR` spelt out.
 
 use crate::args::{Pace, Packets, Quotas, Up};
-use crate::failure::{Failure, USAGE};
+use crate::failure::Failure;
 use kernel::launch::{self, Inside, LaunchOptions, Spawned};
 use lab::cloud::Rules;
 use lab::control::{self, Ports, Request};
@@ -25,10 +25,6 @@ const READY: &str = "ready";
 pub(crate) fn run(state: &StateDir, up: &Up) -> Result<u8, Failure> {
     if up.detached {
         return detached(state, up);
-    }
-    if up.uplink {
-        let message = "--uplink is not implemented yet: a lab's internet is its own";
-        return Err(Failure::new(USAGE, message));
     }
     state.create()?;
     // A lab that was just killed may still take connections, but answers none.
@@ -132,6 +128,7 @@ fn options(state: &StateDir, up: &Up, echo: Echo) -> Options {
                 Pace::Real => aws::model::Pace::Real,
             },
         },
+        uplink: up.uplink,
         echo,
     }
 }

@@ -221,3 +221,28 @@ fn an_ordinary_users_lab_works() {
     assert!(output.status.success(), "{said}\n{}", text(&output.stdout));
     assert_eq!(left, 1, "only the program is left");
 }
+
+/// OPS-SAFE, AN-EXPLAIN: with an uplink the machine itself and its networks stay out of reach, what the
+/// lab can't see is called unknown, and the lab's own names are asked of nobody else.
+#[test]
+fn an_uplink_leads_to_public_addresses_only() {
+    let Some(lab) = Lab::start(&["--uplink"]) else {
+        return;
+    };
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let port = server.local_addr().unwrap().port().to_string();
+    for address in ["10.0.0.1", "192.168.0.1", "169.254.169.254", "172.17.0.1"] {
+        let call =
+            format!("timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/{port}; cat <&3'; exit 0");
+        let said = lab.run(&["exec", "internet", "--", "sh", "-c", &call]);
+        assert!(text(&said.stdout).is_empty());
+    }
+    assert!(server.accept().is_err(), "the machine was called");
+    let told = lab.run(&["explain", "internet", "9.9.9.9", "--port", "443"]);
+    assert_eq!(told.status.code(), Some(2), "{}", text(&told.stdout));
+    assert!(text(&told.stdout).contains("beyond this lab"));
+    let name = "nobody.us-west-2.compute.amazonaws.com";
+    let found = lab.run(&["exec", "internet", "--", "getent", "ahostsv4", name]);
+    assert!(!found.status.success());
+}

@@ -195,6 +195,8 @@ pub(crate) enum Expression {
         address: Register,
         ports: Option<(Register, Register)>,
     },
+    /// Gives the packet to a local socket on the port in a register, its addresses as they are.
+    Intercept(Register),
 }
 
 fn value(message: &mut Message, kind: u16, bytes: &[u8]) {
@@ -214,6 +216,7 @@ impl Expression {
             Self::Lookup { .. } => "lookup",
             Self::Constant(..) | Self::Verdict(_) => "immediate",
             Self::SourceNat { .. } => "nat",
+            Self::Intercept(_) => "tproxy",
         }
     }
 
@@ -301,6 +304,10 @@ impl Expression {
                 if let Some((low, high)) = ports {
                     data.put_be32(5, low.number()).put_be32(6, high.number());
                 }
+            }
+            Self::Intercept(port) => {
+                data.put_be32(1, u32::from(super::NFPROTO_IPV4))
+                    .put_be32(3, port.number());
             }
         }
     }
