@@ -4,7 +4,7 @@
 //! * [`resource`]: which kinds there are, and how they are named on the wire.
 //! * [`registry`], [`custom`]: kinds that users define.
 //! * [`store`]: objects by key, each change with a revision of its own.
-//! * [`merge`]: strategic merge patches.
+//! * [`merge`]: strategic merge patches, and server-side apply.
 //! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
 //! * [`client`], [`controllers`], [`scheduler`]: what acts on objects, by the API alone.
 //! * [`api`]: requests in, answers and changes out. Pure: sockets and disks are the lab's.

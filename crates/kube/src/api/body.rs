@@ -47,7 +47,8 @@ pub(super) fn object_of(call: &mut Call<'_>, resource: &Resource) -> Result<Valu
     checked(call, resource, &value)
 }
 
-fn expect_kind(value: &Value, resource: &Resource) -> Result<(), Status> {
+/// Refuses an object of another kind.
+pub(super) fn expect_kind(value: &Value, resource: &Resource) -> Result<(), Status> {
     let (version, kind) = (
         object::text(value, &["apiVersion"]),
         object::text(value, &["kind"]),

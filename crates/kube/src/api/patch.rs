@@ -4,10 +4,10 @@
 
 use super::read::{find, shown};
 use super::status::Status;
-use super::write::{self, Part};
+use super::write::{self, Owners, Part};
 use super::{Answer, Call, Target, body};
 use crate::object;
-use crate::resource::Resource;
+use crate::resource::{Resource, Subresource};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) fn patch_part(
         .next()
         .unwrap_or_default();
     if form == "application/apply-patch+yaml" {
-        return Err(Status::not_implemented("Server-side apply"));
+        return apply(call, resource, target, name, part);
     }
     let live = find(call, resource, target, name)?;
     let patched = patched(call, resource, &live)?;
@@ -47,7 +47,14 @@ pub(super) fn patch_part(
         )));
     }
     // A patch that doesn't name a revision means the newest.
-    let kept = write::update(call, resource, target, &live, patched, part)?;
+    let kept = write::update(
+        call,
+        resource,
+        target,
+        &live,
+        patched,
+        (part, Owners::Track),
+    )?;
     Ok(shown(call, resource, 200, &kept))
 }
 
@@ -97,13 +104,97 @@ pub(super) fn patched(
 }
 
 fn strategic(resource: &Resource, live: &Value, patch: &Value) -> Result<Value, Status> {
-    let root = crate::schema::View::of_resource(resource).ok_or_else(|| {
-        Status::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-        )
-    })?;
+    if resource.custom.is_some() {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+        return Err(Status::new(415, "UnsupportedMediaType", message));
+    }
+    let root = crate::schema::View::of_resource(resource);
     crate::merge::strategic(live, patch, &root)
         .map_err(|error| Status::bad_request(error.to_string()))
+}
+
+/// Server-side apply. What isn't there is made.
+fn apply(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    name: &str,
+    part: Part,
+) -> Result<Answer, Status> {
+    let manager = call
+        .request
+        .parameter("fieldManager")
+        .unwrap_or_default()
+        .to_owned();
+    if manager.is_empty() {
+        return Err(Status::bad_request(
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+        ));
+    }
+    let applied = body::parse("application/yaml", &call.request.body)?;
+    body::expect_kind(&applied, resource)?;
+    let mut applied = body::checked(call, resource, &applied)?;
+    if !object::list(&applied, &["metadata", "managedFields"]).is_empty() {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    only_part(resource, &mut applied, part);
+    let live = find(call, resource, target, name).ok();
+    let root = crate::schema::View::of_resource(resource);
+    let now = call.now();
+    let applier = crate::merge::Applier {
+        manager: &manager,
+        api_version: &resource.api_version(),
+        subresource: target.subresource.map(Subresource::as_str),
+        now: &now,
+        force: call.request.flag("force"),
+    };
+    let merged = crate::merge::apply(live.as_deref(), &applied, &root, &applier);
+    let merged = merged.map_err(|error| contested(resource, name, &error))?;
+    let (code, kept) = match live {
+        Some(live) => {
+            let how = (part, Owners::Given);
+            (
+                200,
+                write::update(call, resource, target, &live, merged, how)?,
+            )
+        }
+        None if part == Part::Rest => (
+            201,
+            write::make(call, resource, target, merged, Owners::Given)?,
+        ),
+        None => return Err(Status::not_found(resource, name)),
+    };
+    Ok(shown(call, resource, code, &kept))
+}
+
+/// Of what is applied only the part counts that the path names.
+fn only_part(resource: &Resource, applied: &mut Value, part: Part) {
+    if !resource.has(Subresource::Status) {
+        return;
+    }
+    let map = object::object_mut(applied);
+    match part {
+        Part::Status => map.retain(|field, _| {
+            ["apiVersion", "kind", "metadata", "status"].contains(&field.as_str())
+        }),
+        Part::Rest => drop(map.remove("status")),
+        Part::Chosen => {}
+    }
+}
+
+fn contested(resource: &Resource, name: &str, error: &crate::merge::ApplyError) -> Status {
+    let crate::merge::ApplyError::Conflicts(conflicts) = error;
+    let causes = conflicts.iter().map(|conflict| {
+        serde_json::json!({
+            "reason": "FieldManagerConflict",
+            "message": conflict.to_string(),
+            "field": conflict.field,
+        })
+    });
+    let mut status = Status::conflict(resource, name, "");
+    status.message = error.to_string();
+    if let Some(details) = &mut status.details {
+        details["causes"] = causes.collect();
+    }
+    status
 }

@@ -2,7 +2,7 @@
 
 use super::read::{find, shown};
 use super::status::Status;
-use super::write::{self, Part};
+use super::write::{self, Owners, Part};
 use super::{Answer, Call, Method, Target, body, delete, patch};
 use crate::custom::{ScalePaths, path};
 use crate::object;
@@ -59,7 +59,7 @@ fn part(
         Method::Put => {
             let live = find(call, resource, target, name)?;
             let object = body::object_of(call, resource)?;
-            let kept = write::update(call, resource, target, &live, object, part)?;
+            let kept = write::update(call, resource, target, &live, object, (part, Owners::Track))?;
             Ok(shown(call, resource, 200, &kept))
         }
         _ => Err(Status::method_not_allowed()),
@@ -94,7 +94,14 @@ fn scale(
         Some(paths) => path::set(&mut object, &paths.wanted, json!(replicas)),
         None => object["spec"]["replicas"] = json!(replicas),
     }
-    let kept = write::update(call, resource, target, &live, object, Part::Rest)?;
+    let kept = write::update(
+        call,
+        resource,
+        target,
+        &live,
+        object,
+        (Part::Rest, Owners::Track),
+    )?;
     Ok(Answer::document(200, scale_of(resource, &kept)))
 }
 

@@ -14,7 +14,7 @@ pub(super) fn create(
     target: &Target,
 ) -> Result<Answer, Status> {
     let object = body::object_of(call, resource)?;
-    let made = make(call, resource, target, object)?;
+    let made = make(call, resource, target, object, Owners::Track)?;
     Ok(shown(call, resource, 201, &made))
 }
 
@@ -24,6 +24,7 @@ pub(super) fn make(
     resource: &Resource,
     target: &Target,
     mut object: Value,
+    owners: Owners,
 ) -> Result<Arc<Value>, Status> {
     place(resource, target, &mut object)?;
     let (now, uid) = (call.now(), call.uid());
@@ -39,7 +40,6 @@ pub(super) fn make(
         "selfLink",
         "deletionTimestamp",
         "deletionGracePeriodSeconds",
-        "managedFields",
     ] {
         metadata.remove(field);
     }
@@ -62,7 +62,38 @@ pub(super) fn make(
     if call.store.get(&key).is_some() {
         return Err(Status::already_exists(resource, &name));
     }
+    if owners == Owners::Track {
+        track(call, resource, target, None, &mut object);
+    }
     Ok(call.store.put(key, object))
+}
+
+/// Notes who owns the fields that a change made.
+fn track(
+    call: &Call<'_>,
+    resource: &Resource,
+    target: &Target,
+    live: Option<&Value>,
+    object: &mut Value,
+) {
+    let root = crate::schema::View::of_resource(resource);
+    let by = crate::merge::Applier {
+        manager: call.request.field_manager(),
+        api_version: &resource.api_version(),
+        subresource: target.subresource.map(Subresource::as_str),
+        now: &call.now(),
+        force: false,
+    };
+    crate::merge::track(live, object, &root, &by);
+}
+
+/// Who says which manager owns which field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// The request's manager owns what it changes.
+    Track,
+    /// The object says it already.
+    Given,
 }
 
 /// Whether an object's spec is counted.
@@ -134,7 +165,14 @@ pub(super) fn replace(
         )));
     }
     let live = super::read::find(call, resource, target, name)?;
-    let kept = update(call, resource, target, &live, object, Part::Rest)?;
+    let kept = update(
+        call,
+        resource,
+        target,
+        &live,
+        object,
+        (Part::Rest, Owners::Track),
+    )?;
     Ok(shown(call, resource, 200, &kept))
 }
 
@@ -156,7 +194,7 @@ pub(super) fn update(
     target: &Target,
     live: &Arc<Value>,
     mut object: Value,
-    part: Part,
+    (part, owners): (Part, Owners),
 ) -> Result<Arc<Value>, Status> {
     let name = object::name(live).to_owned();
     place(resource, target, &mut object)?;
@@ -165,8 +203,12 @@ pub(super) fn update(
     match part {
         Part::Status => {
             let status = object["status"].take();
+            let fields = object["metadata"]["managedFields"].take();
             // Of a status update only the status counts.
             object = live.as_ref().clone();
+            if owners == Owners::Given {
+                object["metadata"]["managedFields"] = fields;
+            }
             if !status.is_null() {
                 object::object_mut(&mut object).insert("status".to_owned(), status);
             }
@@ -191,6 +233,9 @@ pub(super) fn update(
             let generation = object::number(live, &["metadata", "generation"]).unwrap_or(0) + 1;
             object::metadata(&mut object).insert("generation".to_owned(), generation.into());
         }
+    }
+    if owners == Owners::Track {
+        track(call, resource, target, Some(live), &mut object);
     }
     let key = key(resource, target, &name);
     if object == **live {

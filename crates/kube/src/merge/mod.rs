@@ -1,6 +1,12 @@
 //! How objects are patched.
 
+mod apply;
+mod compare;
+mod fields;
+mod managers;
 mod strategic;
+
+pub use apply::{Applier, ApplyError, Conflict, apply, track};
 
 pub use strategic::{PatchError, strategic};
 
@@ -40,6 +46,25 @@ pub enum Shape<T> {
     },
     /// Anything: maps merge, lists are replaced.
     Any,
+}
+
+impl<T> Shape<T> {
+    /// The same with other types inside.
+    pub fn map<U>(self, into: impl FnOnce(T) -> U) -> Shape<U> {
+        match self {
+            Self::Scalar => Shape::Scalar,
+            Self::Any => Shape::Any,
+            Self::Struct { atomic } => Shape::Struct { atomic },
+            Self::Map { value, atomic } => Shape::Map {
+                value: into(value),
+                atomic,
+            },
+            Self::List { item, kind } => Shape::List {
+                item: into(item),
+                kind,
+            },
+        }
+    }
 }
 
 /// How a list is kept.

@@ -239,7 +239,7 @@ mod tests {
 
     fn patched(original: Value, patch: Value) -> Value {
         let deployment = built_in().iter().find(|r| r.kind == "Deployment").unwrap();
-        strategic(&original, &patch, &View::of_resource(deployment).unwrap()).unwrap()
+        strategic(&original, &patch, &View::of_resource(deployment)).unwrap()
     }
 
     fn containers(list: Value) -> Value {

@@ -5,6 +5,7 @@
 //! table: checking what a user sent, reading protobuf, merging, OpenAPI.
 
 mod check;
+mod custom_view;
 mod json_time;
 pub mod openapi;
 pub mod protobuf;

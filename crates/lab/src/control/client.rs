@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No lab runs on the state.
-    #[error("no lab runs on {}; start one with: skylab up --detach", .0.display())]
+    #[error("no lab runs on {path}; start one with: skylab up --detach --state {path}", path = .0.display())]
     NotRunning(PathBuf),
     /// The lab went away, or the socket failed.
     #[error("the lab does not answer: {0}")]

@@ -535,3 +535,59 @@ fn users_define_kinds() {
         "objects outlived their kind"
     );
 }
+
+/// K8S-API: server-side apply knows who owns which field, of users' kinds too.
+#[test]
+fn fields_have_owners() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let apply = ["apply", "--server-side", "-f", "-"];
+    cluster.ok(&apply, APP);
+    let version = [
+        "get",
+        "svc",
+        "web",
+        "-o",
+        "jsonpath={.metadata.resourceVersion}",
+    ];
+    let before = cluster.ok(&version, "");
+    cluster.ok(&apply, APP);
+    assert_eq!(
+        cluster.ok(&version, ""),
+        before,
+        "the same again made a revision"
+    );
+    cluster.ok(&["scale", "deploy/web", "--replicas=5"], "");
+    let refused = cluster.refused(&apply, APP);
+    assert!(
+        refused.contains("Apply failed with 1 conflict"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("with subresource \"scale\" using apps/v1"),
+        "{refused}"
+    );
+    let replicas = ["get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(cluster.ok(&replicas, ""), "5");
+    cluster.ok(
+        &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+        APP,
+    );
+    assert_eq!(cluster.ok(&replicas, ""), "2");
+    // What is left out goes, if nobody else owns it.
+    cluster.ok(
+        &apply,
+        &APP.replace(
+            ", labels: {app: web}}\nspec:\n  replicas",
+            "}\nspec:\n  replicas",
+        ),
+    );
+    let labels = ["get", "deploy", "web", "-o", "jsonpath={.metadata.labels}"];
+    assert_eq!(cluster.ok(&labels, ""), "");
+    cluster.ok(&apply, DEFINITION);
+    cluster.ok(&apply, CRON_TAB);
+    let other = ["apply", "--server-side", "--field-manager=other", "-f", "-"];
+    let refused = cluster.refused(&other, &CRON_TAB.replace("replicas: 2", "replicas: 3"));
+    assert!(refused.contains(".spec.replicas"), "{refused}");
+}
