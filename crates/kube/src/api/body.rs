@@ -73,12 +73,16 @@ pub(super) fn checked(
 ) -> Result<Value, Status> {
     if let Some(custom) = &resource.custom {
         let mut value = value.clone();
-        let dropped = crate::custom::schema::prune(&mut value, &custom.schema);
+        let mut dropped = crate::custom::schema::prune(&mut value, &custom.schema);
+        dropped.extend(check_metadata(resource, &mut value)?);
         tell_unknown(call, resource, &dropped)?;
         return Ok(value);
     }
     let Some(id) = Schema::get().find(&resource.type_name()) else {
-        return Ok(value.clone());
+        let mut value = value.clone();
+        let dropped = check_metadata(resource, &mut value)?;
+        tell_unknown(call, resource, &dropped)?;
+        return Ok(value);
     };
     let kind = &resource.kind;
     let version = &resource.version;
@@ -89,6 +93,36 @@ pub(super) fn checked(
     })?;
     tell_unknown(call, resource, &checked.unknown)?;
     Ok(checked.value)
+}
+
+/// The metadata of an object whose kind is not in the table: the same as everybody's.
+fn check_metadata(resource: &Resource, value: &mut Value) -> Result<Vec<String>, Status> {
+    let Some(id) = Schema::get().find("meta/v1.ObjectMeta") else {
+        return Ok(Vec::new());
+    };
+    let (kind, version) = (&resource.kind, &resource.version);
+    if !value.is_object() {
+        let message =
+            format!("{kind} in version {version:?} cannot be handled as a {kind}: it is no object");
+        return Err(Status::bad_request(message));
+    }
+    let held = object::object_mut(value)
+        .entry("metadata")
+        .or_insert(Value::Null);
+    if held.is_null() {
+        *held = Value::Object(serde_json::Map::new());
+    }
+    let checked = schema::check(held, id).map_err(|fault| {
+        let message =
+            format!("{kind} in version {version:?} cannot be handled as a {kind}: {fault}");
+        Status::bad_request(message)
+    })?;
+    *held = checked.value;
+    Ok(checked
+        .unknown
+        .iter()
+        .map(|path| format!("metadata.{path}"))
+        .collect())
 }
 
 fn tell_unknown(

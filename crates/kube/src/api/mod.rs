@@ -7,6 +7,8 @@ mod body;
 mod defaults;
 mod delete;
 mod discovery;
+#[cfg(test)]
+mod fuzz;
 mod patch;
 pub mod rbac;
 mod read;

@@ -160,7 +160,7 @@ impl Cluster {
                 entropy,
                 settings: &self.settings,
             };
-            return api::handle(&self.now().store, &context, &request);
+            return handle(&self.now().store, &context, &request);
         }
         let (reply, answered) = oneshot::channel();
         let work = Work {
@@ -172,6 +172,12 @@ impl Cluster {
         self.queue.send(work).map_err(|_| ending())?;
         answered.await.map_err(|_| ending())?
     }
+}
+
+/// Carries out a request. Should one meet a mistake of ours, it is refused and the cluster goes on.
+fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result<Outcome, Status> {
+    let carried = std::panic::catch_unwind(|| api::handle(store, context, request));
+    carried.unwrap_or_else(|_| Err(Status::internal("the request could not be carried out")))
 }
 
 /// What the cluster's thread owns.
@@ -235,7 +241,7 @@ impl Owner {
             entropy: (self.entropy)().map_err(Status::internal)?,
             settings: &self.settings,
         };
-        api::handle(store, &context, &work.request)
+        handle(store, &context, &work.request)
     }
 
     fn publish(&self, before: &Published, store: Store, changes: Vec<Change>) {

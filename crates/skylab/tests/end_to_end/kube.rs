@@ -5,25 +5,34 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The newest `kubectl` of this machine that is no dispatcher; none is skipped, unless
-/// `SKYLAB_REQUIRE_CLIENTS` says that it must be there.
+/// The oldest `kubectl` that is tried: 1.30.
+const OLDEST: u64 = 30;
+
+/// A `kubectl` of this machine that is new enough; without one the tests say so and pass. Google's SDK
+/// calls a dispatcher `kubectl`, so its own are looked at first.
 fn kubectl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let known = [
-        "/usr/lib/google-cloud-sdk/bin/kubectl.1.32",
-        "/usr/lib/google-cloud-sdk/bin/kubectl",
-    ];
-    let found = folders.iter().map(|folder| folder.join("kubectl"));
-    let found = known
-        .iter()
-        .map(PathBuf::from)
-        .chain(found)
-        .find(|path| path.exists());
+    let on_path: Vec<PathBuf> = std::env::split_paths(&path)
+        .map(|folder| folder.join("kubectl"))
+        .collect();
+    let sdk = PathBuf::from("/usr/lib/google-cloud-sdk/bin/kubectl.1.32");
+    let mut known = std::iter::once(sdk)
+        .chain(on_path)
+        .filter(|path| path.exists());
+    let found = known.find(|path| minor(path).is_some_and(|minor| minor >= OLDEST));
     if found.is_none() {
-        eprintln!("skipped: no kubectl on this machine");
+        eprintln!("skipped: this machine has no kubectl 1.{OLDEST} or newer");
     }
     found
+}
+
+/// The minor version of a `kubectl`.
+fn minor(kubectl: &Path) -> Option<u64> {
+    let words = ["version", "--client", "--output=json"];
+    let output = Command::new(kubectl).args(words).output().ok()?;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+    let minor = told["clientVersion"]["minor"].as_str()?;
+    minor.trim_end_matches('+').parse().ok()
 }
 
 struct Cluster {
