@@ -3,6 +3,7 @@
 use crate::cloud::Snapshot;
 use crate::internet;
 use crate::place::{NoSuchPlace, Place, PlaceName};
+use aws::model::State;
 use aws::model::network_interface::PublicAddress;
 use fabric::{
     Direction, DropReason, Fabric, Flow, HopAction, HostId, NetworkId, Origin, Trace, Transport,
@@ -165,7 +166,7 @@ pub fn explain(
     let (trace, fabric) = walked(snapshot, &origin, flow, observe);
     let mut remedies = aws::explain::remedies(&snapshot.state, &fabric, &trace);
     remedies.dedup();
-    Ok(tell(inquiry, &trace, remedies))
+    Ok(tell(&snapshot.state, inquiry, &trace, remedies))
 }
 
 /// Walks a flow. What the way's instances would have to forward is up to their users, who are root in
@@ -303,7 +304,7 @@ fn public_of(snapshot: &Snapshot, interface: &str, private: Ipv4Addr) -> Option<
     }
 }
 
-fn tell(inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanation {
+fn tell(state: &State, inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanation {
     let (verdict, reason) = match &trace.verdict {
         Verdict::Delivered => (Judgement::Delivered, None),
         Verdict::Dropped(direction, reason) => {
@@ -341,7 +342,7 @@ fn tell(inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<String>) -> Explanat
             destination: trace.flow.destination,
             port,
         },
-        hops: trace.hops.iter().map(hop).collect(),
+        hops: trace.hops.iter().map(|of| hop(state, of)).collect(),
         remedies,
         reason,
     }
@@ -371,7 +372,7 @@ fn last_words(trace: &Trace, direction: Direction) -> Option<String> {
     Some(stopping.detail.clone())
 }
 
-fn hop(hop: &fabric::Hop) -> ToldHop {
+fn hop(state: &State, hop: &fabric::Hop) -> ToldHop {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     ToldHop {
         direction: match hop.direction {
@@ -380,7 +381,11 @@ fn hop(hop: &fabric::Hop) -> ToldHop {
         },
         at: some(&hop.at),
         resource: hop.resource.clone(),
-        rule: hop.rule.as_ref().map(ToString::to_string),
+        rule: hop
+            .rule
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| aws::explain::implied_rule(state, hop).map(str::to_owned)),
         action: match hop.action {
             HopAction::Allow => Action::Allow,
             HopAction::Deny => Action::Deny,

@@ -7,7 +7,15 @@ mod filter;
 mod route;
 
 use crate::model::State;
-use fabric::{DropReason, Fabric, HostId, PortId, Trace, Verdict};
+use fabric::{DropReason, Fabric, Hop, HopAction, HostId, PortId, Trace, Verdict};
+
+/// What AWS calls the rule that decided where no rule of the user's did: the last rule of a network ACL.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/nacl-basics.html>
+pub fn implied_rule(state: &State, hop: &Hop) -> Option<&'static str> {
+    let of_acl = |id: &String| state.network_acls.contains_key(id.as_str());
+    let denied = hop.action == HopAction::Deny && hop.rule.is_none();
+    (denied && hop.resource.as_ref().is_some_and(of_acl)).then_some("*")
+}
 
 /// What would let the packet through, the most likely wish first. Nothing when it was delivered or
 /// when there is nothing to recommend.

@@ -127,3 +127,36 @@ fn a_revoked_rule_drops_and_is_explained() {
         assert!(hops.iter().all(|hop| hop.get(key).is_some()), "{key}");
     }
 }
+
+/// AWS-NACL, AN-EXPLAIN: what no entry of a network ACL allows, its last rule `*` denies.
+#[test]
+fn an_acls_last_rule_is_named() {
+    let Some(lab) = Lab::start(&[]) else { return };
+    let api = lab.api();
+    let pair = build(&api);
+    let subnet = [("VpcId", pair.vpc.as_str()), ("CidrBlock", "10.0.9.0/24")];
+    let subnet = api.ec2("CreateSubnet", &subnet).one("subnetId");
+    let other = run(&api, &subnet, &[("MinCount", "1"), ("MaxCount", "1")]).remove(0);
+    let acl = api
+        .ec2("CreateNetworkAcl", &[("VpcId", &pair.vpc)])
+        .one("networkAclId");
+    let of_subnet = [
+        ("Filter.1.Name", "association.subnet-id"),
+        ("Filter.1.Value.1", subnet.as_str()),
+    ];
+    let association = api
+        .ec2("DescribeNetworkAcls", &of_subnet)
+        .one("networkAclAssociationId");
+    let replace = [
+        ("AssociationId", association.as_str()),
+        ("NetworkAclId", acl.as_str()),
+    ];
+    api.ec2("ReplaceNetworkAclAssociation", &replace);
+    let told = lab.run(&["explain", &other, &pair.ids[0], "--port", "9", "--json"]);
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let last = told["hops"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&last["resource"], &last["rule"], &last["action"]),
+        (&acl.into(), &"*".into(), &"deny".into())
+    );
+}
