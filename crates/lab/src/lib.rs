@@ -3,7 +3,8 @@
 //! One process, pid 1 of namespaces of its own ([`kernel::launch`]), with two sides: it keeps the
 //! host's network namespace for loopback listeners only, and its threads enter the lab's places.
 //!
-//! * [`paths`], [`lock`], [`credentials`], [`authority`], [`store`]: what a state directory holds;
+//! * [`paths`], [`lock`], [`credentials`], [`authority`], [`store`], [`private_file`]: what a state
+//!   directory holds; [`snapshot`]: all of it as one file;
 //! * [`cloud`]: the one task that owns the account: carry out, commit, compile, apply, answer;
 //! * [`http`]: the clouds' APIs, and [`client`] a caller of them; [`control`]: the commands;
 //!   [`socks`]: the proxy;
@@ -32,8 +33,9 @@ pub mod names;
 pub mod paths;
 pub mod place;
 pub mod presence;
-mod private_file;
+pub mod private_file;
 pub mod run;
+pub mod snapshot;
 mod socket;
 pub mod socks;
 pub mod store;

@@ -5,6 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+/// What the names of kubeconfigs begin with.
+const KUBECONFIG: &str = "kubeconfig-";
+
 /// Why a state directory can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
@@ -117,6 +120,37 @@ impl StateDir {
     /// The certificate of the lab's certificate authority.
     pub fn authority_certificate(&self) -> PathBuf {
         self.root.join("ca.pem")
+    }
+
+    /// The files that hold the lab's keys: with the store they are all that a lab is.
+    pub fn keys(&self) -> [PathBuf; 3] {
+        [
+            self.credentials(),
+            self.authority_key(),
+            self.authority_certificate(),
+        ]
+    }
+
+    /// The kubeconfig that `skylab env kube` writes for a cluster.
+    pub fn kubeconfig(&self, cluster: &str) -> PathBuf {
+        self.root.join(format!("{KUBECONFIG}{cluster}"))
+    }
+
+    /// The kubeconfigs that were written.
+    ///
+    /// # Errors
+    /// The directory can't be read.
+    pub fn kubeconfigs(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = self.root.read_dir()?;
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        let paths: io::Result<Vec<PathBuf>> = paths.collect();
+        Ok(paths?
+            .into_iter()
+            .filter(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with(KUBECONFIG))
+            })
+            .collect())
     }
 
     /// The log, one JSON object a line.

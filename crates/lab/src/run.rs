@@ -192,6 +192,7 @@ impl Lab<'_> {
             cloud: self.cloud.clone(),
             clusters,
             guests,
+            store: self.store.clone(),
             runtime,
             end: end.clone(),
             state: self.options.state.clone(),

@@ -15,7 +15,7 @@ const RECORDS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("
 /// What the file is.
 const ABOUT: TableDefinition<'_, &str, &str> = TableDefinition::new("about");
 /// The version of the records' form. A later version migrates from this one or refuses it.
-const FORMAT: &str = "1";
+pub(crate) const FORMAT: &str = "1";
 
 /// A store, open.
 pub struct Store {

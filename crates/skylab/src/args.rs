@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Down,
     /// End the lab and empty its state
     Reset,
+    /// Keep a lab as one file, and bring it back from one
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Print the variables that point a cloud's own tools at the lab
     Env(Env),
     /// Run a program at a place in the lab
@@ -56,6 +59,34 @@ pub(crate) enum Command {
     /// What a demo runs at places
     #[command(subcommand, hide = true)]
     Probe(Probe),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A snapshot holds all that a lab's API knows, every id and address, and the lab's keys: whoever can
+read it can command a lab that is loaded from it. It is written for its user alone (mode 0600), whole
+or not at all. A lab that runs goes on meanwhile, and the snapshot has what was acknowledged when it
+began. Disks of instances are not in it: as after any restart of the lab, running instances start
+from fresh ones and run their user data.
+
+Examples:
+  skylab snapshot save before-the-change.skylab
+  skylab snapshot load before-the-change.skylab --state /tmp/lab-b && skylab up --state /tmp/lab-b
+  skylab down && skylab snapshot load before-the-change.skylab --force && skylab up --detach")]
+pub(crate) enum Snapshot {
+    /// Save the lab, running or not, to a file
+    Save {
+        /// The file; one that is there is replaced
+        file: PathBuf,
+    },
+    /// Make a state what a file holds; start the lab with `up` afterwards
+    Load {
+        /// The file
+        file: PathBuf,
+        /// Replace the lab that the state holds
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

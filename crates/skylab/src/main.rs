@@ -43,6 +43,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Status(status) => command::status::run(&state, &status),
         Command::Down => command::down::run(&state),
         Command::Reset => command::reset::run(&state),
+        Command::Snapshot(snapshot) => command::snapshot::run(&state, snapshot),
         Command::Env(env) => command::env::run(&state, &env),
         Command::Exec(exec) => command::exec::run(&state, exec),
         Command::Shell(shell) => command::shell::run(&state, shell),

@@ -3,6 +3,7 @@
 use crate::cloud::Trouble;
 use crate::clusters::{ClusterInfo, Kubeconfig};
 use crate::explain::{Explanation, Inquiry};
+use crate::snapshot::Saved;
 use aws::model::capacity::{Capacity, TypeLimit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub enum Request {
     Capacity(Option<CapacityChange>),
     /// Something of Kubernetes clusters.
     Kube(KubeRequest),
+    /// Write a snapshot of the state to the descriptor that travels along.
+    Snapshot,
     /// End the lab.
     Down,
 }
@@ -107,6 +110,8 @@ pub enum Reply {
     Clusters(Vec<ClusterInfo>),
     /// To [`KubeRequest::Kubeconfig`].
     Kubeconfig(Kubeconfig),
+    /// To [`Request::Snapshot`].
+    Saved(Saved),
     /// The lab is ending.
     Ending,
     /// It can't be.

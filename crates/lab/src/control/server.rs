@@ -8,10 +8,12 @@ use crate::explain::{self, Explanation};
 use crate::guests::Guests;
 use crate::paths::StateDir;
 use crate::place::{PlaceName, PlaceParseError};
+use crate::snapshot::{self, Saved};
+use crate::store::Store;
 use fabric::HostId;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
@@ -31,6 +33,8 @@ pub struct Service {
     pub clusters: Clusters,
     /// The machines.
     pub guests: Guests,
+    /// What survives.
+    pub store: Arc<Store>,
     /// The runtime that the cloud is asked on.
     pub runtime: Handle,
     /// Told when the lab has to end.
@@ -144,6 +148,10 @@ fn answer(
             };
             refuse(kind, error).into()
         }),
+        Request::Snapshot => match snapshot(service, descriptors) {
+            Ok(saved) => Reply::Saved(saved),
+            Err(refusal) => refusal.into(),
+        },
         Request::Down => {
             frame::send(stream, &Reply::Ending, &[])?;
             service.end.notify_one();
@@ -163,6 +171,15 @@ fn kube(clusters: &Clusters, asked: KubeRequest) -> Result<Reply, ClusterError> 
         }
         KubeRequest::Kubeconfig(name) => Reply::Kubeconfig(clusters.kubeconfig(&name)?),
     })
+}
+
+fn snapshot(service: &Service, descriptors: Vec<OwnedFd>) -> Result<Saved, Refusal> {
+    let [out]: [OwnedFd; 1] = descriptors.try_into().map_err(|_| {
+        let missing = "the file to write to did not come along";
+        refuse(RefusalKind::Failed, missing)
+    })?;
+    snapshot::save(&service.state, &service.store, File::from(out))
+        .map_err(|error| refuse(RefusalKind::Failed, error))
 }
 
 fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Explanation, Refusal> {

@@ -86,7 +86,7 @@ fn kube(state: &StateDir, named: Option<&str>) -> Result<Vec<Variable>, Failure>
         }
     };
     let config = kube::config(state, name)?;
-    let path = state.path().join(format!("kubeconfig-{name}"));
+    let path = state.kubeconfig(name);
     kube::write(&path, &config.file()).map_err(|error| {
         Failure::new(1, format!("{} can't be written: {error}", path.display()))
     })?;

@@ -10,5 +10,6 @@ pub(crate) mod explain;
 pub(crate) mod kube;
 pub(crate) mod reset;
 pub(crate) mod shell;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod up;

@@ -14,14 +14,9 @@ pub(crate) fn run(state: &StateDir) -> Result<u8, Failure> {
     }
     // Nobody may start a lab on a half-emptied state.
     let _lock = StateLock::take(state).map_err(|error| Failure::new(1, error))?;
-    let files = [
-        state.store(),
-        state.credentials(),
-        state.authority_key(),
-        state.authority_certificate(),
-        state.log(),
-        state.socket(),
-    ];
+    let mut files = vec![state.store(), state.log(), state.socket()];
+    files.extend(state.keys());
+    files.extend(state.kubeconfigs()?);
     for file in files {
         match fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

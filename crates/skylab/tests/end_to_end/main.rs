@@ -14,4 +14,5 @@ mod outside;
 mod scaling;
 mod sigkill;
 mod slice;
+mod snapshot;
 mod walkthrough;
