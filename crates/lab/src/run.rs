@@ -2,7 +2,7 @@
 
 use crate::authority::{Authority, AuthorityError};
 use crate::cloud::{self, Backing, Cloud, Owner, RestoreError, Rules, unix_time};
-use crate::clusters::{ClusterError, Clusters};
+use crate::clusters::{ClusterError, Clusters, Ground};
 use crate::control::{self, Ports};
 use crate::credentials::{Credentials, CredentialsError};
 use crate::guests::{Consoles, Guests};
@@ -184,7 +184,9 @@ impl Lab<'_> {
         if self.options.packets {
             guests.follow().map_err(start("no thread"))?;
         }
-        let clusters = self.clusters(runtime.clone(), ports).await?;
+        let clusters = self
+            .clusters(runtime.clone(), ports, guests.clone())
+            .await?;
         let end = Arc::new(Notify::new());
         let control = control::listen(&self.options.state)
             .map_err(start("the control socket can't be opened"))?;
@@ -221,6 +223,7 @@ impl Lab<'_> {
         &self,
         runtime: tokio::runtime::Handle,
         ports: Ports,
+        guests: Guests,
     ) -> Result<Clusters, RunError> {
         let token = &self.credentials.socks_token;
         let proxy = ports.socks.map(|port| {
@@ -230,9 +233,14 @@ impl Lab<'_> {
                 format!("socks5://skylab:{token}@127.0.0.1:{port}")
             }
         });
-        let (cloud, store) = (self.cloud.clone(), self.store.clone());
-        let restored =
-            tokio::task::spawn_blocking(move || Clusters::restore(cloud, store, runtime, proxy));
+        let ground = Ground {
+            cloud: self.cloud.clone(),
+            guests,
+            store: self.store.clone(),
+            runtime,
+            proxy,
+        };
+        let restored = tokio::task::spawn_blocking(move || Clusters::restore(ground));
         Ok(restored
             .await
             .map_err(io::Error::other)

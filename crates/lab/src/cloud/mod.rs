@@ -77,12 +77,10 @@ enum Work {
         address: Ipv4Addr,
         reply: oneshot::Sender<Result<(), PlaceError>>,
     },
-    /// A host on the internet with every address that nobody else has.
-    Uplink(oneshot::Sender<()>),
-    /// A host of the lab's own on the internet, to be or, without an address, to go.
-    Site {
-        host: HostId,
-        address: Option<Ipv4Addr>,
+    /// Something of the lab's own in the fabric, to be or to go.
+    Arrange {
+        what: &'static str,
+        arrangement: Box<dyn FnOnce(&mut Fabric) + Send>,
         reply: oneshot::Sender<()>,
     },
     /// A look at what the kernel has.
@@ -207,42 +205,24 @@ impl Cloud {
         answered.await.map_err(|_| Failure::Ending)
     }
 
-    /// Puts a host of the lab's own on the internet.
+    /// Changes what the lab itself has in the fabric, beside what accounts compile to: places on its
+    /// internet, clusters' networks. It must be the same again when the lab comes back; no store keeps
+    /// it. When this returns, packets obey it. `what` is for the log.
     ///
     /// # Errors
     /// The lab is ending.
-    pub async fn site(&self, host: HostId, address: Ipv4Addr) -> Result<(), Failure> {
-        self.set_site(host, Some(address)).await
-    }
-
-    /// Puts the host that leads to the real internet on the lab's.
-    ///
-    /// # Errors
-    /// The lab is ending.
-    pub async fn uplink(&self) -> Result<(), Failure> {
+    pub async fn arrange(
+        &self,
+        what: &'static str,
+        arrangement: impl FnOnce(&mut Fabric) + Send + 'static,
+    ) -> Result<(), Failure> {
         let (reply, answered) = oneshot::channel();
-        self.queue
-            .send(Work::Uplink(reply))
-            .map_err(|_| Failure::Ending)?;
-        answered.await.map_err(|_| Failure::Ending)
-    }
-
-    /// Takes a host of the lab's own off the internet.
-    ///
-    /// # Errors
-    /// The lab is ending.
-    pub async fn remove_site(&self, host: HostId) -> Result<(), Failure> {
-        self.set_site(host, None).await
-    }
-
-    async fn set_site(&self, host: HostId, address: Option<Ipv4Addr>) -> Result<(), Failure> {
-        let (reply, answered) = oneshot::channel();
-        let site = Work::Site {
-            host,
-            address,
+        let work = Work::Arrange {
+            what,
+            arrangement: Box::new(arrangement),
             reply,
         };
-        self.queue.send(site).map_err(|_| Failure::Ending)?;
+        self.queue.send(work).map_err(|_| Failure::Ending)?;
         answered.await.map_err(|_| Failure::Ending)
     }
 

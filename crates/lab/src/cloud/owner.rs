@@ -6,7 +6,7 @@ use crate::internet::{self, PlaceError};
 use aws::Moment;
 use aws::compile::Outside;
 use aws::model::State;
-use fabric::{Fabric, HostId};
+use fabric::Fabric;
 use kernel::Engine;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -140,16 +140,12 @@ impl Owned {
             Work::Place { address, reply } => {
                 let _ = reply.send(self.place(address));
             }
-            Work::Uplink(reply) => {
-                self.change_internet("uplink", internet::add_uplink);
-                let _ = reply.send(());
-            }
-            Work::Site {
-                host,
-                address,
+            Work::Arrange {
+                what,
+                arrangement,
                 reply,
             } => {
-                self.site(&host, address);
+                self.arrange(what, arrangement);
                 let _ = reply.send(());
             }
             Work::Look(look) => {
@@ -238,17 +234,10 @@ impl Owned {
         Ok(())
     }
 
-    fn site(&mut self, host: &HostId, address: Option<Ipv4Addr>) {
-        self.change_internet("site", |fabric| match address {
-            Some(address) => internet::add_site(fabric, host, address),
-            None => internet::remove_site(fabric, host),
-        });
-    }
-
-    /// Changes the lab's internet, which no account's state tells of.
-    fn change_internet(&mut self, what: &str, change: impl FnOnce(&mut Fabric)) {
+    /// Changes what no account's state tells of.
+    fn arrange(&mut self, what: &str, arrangement: impl FnOnce(&mut Fabric)) {
         let mut fabric = self.snapshot.fabric.clone();
-        change(&mut fabric);
+        arrangement(&mut fabric);
         self.apply(&fabric, what);
         let state = self.snapshot.state.clone();
         self.publish(state, fabric);

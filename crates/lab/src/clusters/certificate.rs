@@ -34,8 +34,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// A new authority, and a certificate for an API at an address.
-    pub(super) fn make(cluster: &str, address: Ipv4Addr) -> Result<Self, rcgen::Error> {
+    /// A new authority, and a certificate for an API at some addresses.
+    pub(super) fn make(cluster: &str, addresses: &[Ipv4Addr]) -> Result<Self, rcgen::Error> {
         let authority_key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = named(&format!("kubernetes-ca {cluster}"));
@@ -50,11 +50,13 @@ impl Certificates {
         let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
         params.distinguished_name = named("kube-apiserver");
         // The API's own service has the first address of the services' range.
-        for address in [address, Ipv4Addr::new(10, 96, 0, 1), Ipv4Addr::LOCALHOST] {
-            params
-                .subject_alt_names
-                .push(SanType::IpAddress(IpAddr::V4(address)));
-        }
+        let more = [Ipv4Addr::new(10, 96, 0, 1), Ipv4Addr::LOCALHOST];
+        params.subject_alt_names.extend(
+            addresses
+                .iter()
+                .chain(&more)
+                .map(|address| SanType::IpAddress(IpAddr::V4(*address))),
+        );
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;

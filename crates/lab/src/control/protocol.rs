@@ -59,8 +59,13 @@ pub struct Capture {
 pub enum KubeRequest {
     /// Which there are.
     List,
-    /// Make one with this name.
-    Create(String),
+    /// Make one.
+    Create {
+        /// Its name.
+        name: String,
+        /// How many nodes it gets.
+        nodes: usize,
+    },
     /// End this one and forget it.
     Delete(String),
     /// How clients reach this one.

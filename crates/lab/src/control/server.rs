@@ -143,7 +143,9 @@ fn answer(
         },
         Request::Kube(asked) => kube(&service.clusters, asked).unwrap_or_else(|error| {
             let kind = match error {
-                ClusterError::Name(_) | ClusterError::Missing { .. } => RefusalKind::Invalid,
+                ClusterError::Name(_)
+                | ClusterError::TooManyNodes
+                | ClusterError::Missing { .. } => RefusalKind::Invalid,
                 _ => RefusalKind::Failed,
             };
             refuse(kind, error).into()
@@ -164,7 +166,9 @@ fn answer(
 fn kube(clusters: &Clusters, asked: KubeRequest) -> Result<Reply, ClusterError> {
     Ok(match asked {
         KubeRequest::List => Reply::Clusters(clusters.list()),
-        KubeRequest::Create(name) => Reply::Clusters(vec![clusters.create(&name)?]),
+        KubeRequest::Create { name, nodes } => {
+            Reply::Clusters(vec![clusters.create(&name, nodes)?])
+        }
         KubeRequest::Delete(name) => {
             clusters.delete(&name)?;
             Reply::Clusters(Vec::new())

@@ -70,7 +70,7 @@ impl Guests {
         self.boot(machine, host, identity)
     }
 
-    fn boot(
+    pub(super) fn boot(
         &self,
         machine: &mut Machine,
         host: &HostId,

@@ -1,5 +1,6 @@
 //! A guest's own files and environment: who it is, whom it asks for names, whom it trusts.
 
+use super::Appointment;
 use super::boot::Identity;
 use crate::{internet, names};
 use aws::compile;
@@ -49,6 +50,22 @@ pub(super) fn of_site(address: Ipv4Addr, bundle: &str) -> Identity {
     Identity {
         hostname,
         files,
+        environment: environment(),
+    }
+}
+
+pub(super) fn of_appointed(appointment: &Appointment, bundle: &str) -> Identity {
+    let servers = [internet::RESOLVER.to_string()];
+    let Appointment {
+        hostname,
+        address,
+        files,
+    } = appointment;
+    let mut all = base(hostname, *address, &servers, "", bundle);
+    all.extend(files.iter().cloned());
+    Identity {
+        hostname: hostname.clone(),
+        files: all,
         environment: environment(),
     }
 }

@@ -4,11 +4,13 @@
 //! use, or when it has user data to run. A disk lasts as long as the instance keeps it: stop, start
 //! and reboot keep it; a new lab process begins with fresh ones, as OPS-STATE has it.
 
+mod appointed;
 mod boot;
 mod console;
 mod files;
 mod user_data;
 
+pub use appointed::Appointment;
 pub use console::Consoles;
 
 use crate::cloud::{Cloud, Snapshot};
@@ -63,6 +65,8 @@ struct Inner {
     consoles: Consoles,
     served: Served,
     machines: Mutex<HashMap<HostId, Arc<Mutex<Machine>>>>,
+    /// Machines of the lab's own.
+    appointed: Mutex<HashMap<HostId, Arc<Appointment>>>,
 }
 
 /// One host's machine.
@@ -101,6 +105,7 @@ impl Guests {
                 consoles,
                 served,
                 machines: Mutex::default(),
+                appointed: Mutex::default(),
             }),
         }
     }
@@ -165,7 +170,7 @@ impl Guests {
             None if host.as_str().starts_with("internet:") => {
                 self.bring_up_site(&mut machine, host)
             }
-            None => Err(GuestError::Managed(host.clone())),
+            None => self.bring_up_appointed(&mut machine, host),
         }
     }
 
@@ -217,7 +222,7 @@ impl Guests {
             .map(|(host, machine)| (host.clone(), machine.clone()))
             .collect();
         for (host, machine) in known {
-            if host.as_str().starts_with("internet:") {
+            if host.as_str().starts_with("internet:") || self.is_appointed(&host) {
                 continue;
             }
             let now = state.instances.get(host.as_str()).map(|i| i.state);

@@ -48,7 +48,7 @@ pub(crate) fn host() -> HostId {
 /// # Errors
 /// The kernel lacks transparent proxying, or the lab is ending.
 pub async fn open(cloud: &Cloud) -> Result<(), UplinkError> {
-    cloud.uplink().await?;
+    cloud.arrange("uplink", internet::add_uplink).await?;
     let place = cloud.host(host()).await;
     let place = place.ok_or_else(|| io::Error::other("its place is not there"))?;
     let (streams, datagrams) = tokio::task::spawn_blocking({

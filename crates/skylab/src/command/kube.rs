@@ -31,7 +31,13 @@ fn create(state: &StateDir, name: &str, nodes: usize, file: Option<&Path>) -> Re
         let message = "--nodes is not implemented yet: a cluster has its API and no nodes";
         return Err(Failure::new(USAGE, message));
     }
-    let made = clusters(state, KubeRequest::Create(name.to_owned()))?;
+    let made = clusters(
+        state,
+        KubeRequest::Create {
+            name: name.to_owned(),
+            nodes,
+        },
+    )?;
     for cluster in &made {
         println!(
             "Cluster {} serves {} in the lab.",

@@ -1,0 +1,75 @@
+//! What is fixed when a cluster is made.
+
+use super::ClusterError;
+use super::certificate::Certificates;
+use super::network::{self, Layout};
+use crate::cloud::unix_time;
+use crate::entropy;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::serve::Keys;
+use serde::{Deserialize, Serialize};
+
+/// The letters of tokens.
+const TOKEN: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// What is fixed when a cluster is made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Definition {
+    pub(super) name: String,
+    pub(super) created: i64,
+    /// Which of the lab's clusters it is: its addresses come from it.
+    pub(super) slot: u8,
+    pub(super) admin: String,
+    pub(super) signing: String,
+    pub(super) certificates: Certificates,
+    pub(super) nodes: Vec<NodeDefinition>,
+}
+
+/// What is fixed when a node is made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct NodeDefinition {
+    pub(super) name: String,
+    /// Which of the cluster's nodes it is: its addresses come from it.
+    pub(super) number: u8,
+}
+
+impl Definition {
+    /// A new cluster with so many nodes.
+    pub(super) fn make(name: &str, slot: u8, nodes: usize) -> Result<Self, ClusterError> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let fits = (1..=40).contains(&name.len()) && name.chars().all(plain);
+        if !fits || name.starts_with('-') || name.ends_with('-') {
+            return Err(ClusterError::Name(name.to_owned()));
+        }
+        if nodes > network::MOST_NODES {
+            return Err(ClusterError::TooManyNodes);
+        }
+        let addresses = [Layout::new(name, slot).public_api(), network::API];
+        let signing = Keys::new_signing().map_err(ClusterError::keys)?;
+        Ok(Self {
+            name: name.to_owned(),
+            created: unix_time(),
+            slot,
+            admin: entropy::text::<32>(TOKEN)?,
+            signing: STANDARD.encode(signing),
+            certificates: Certificates::make(name, &addresses).map_err(ClusterError::keys)?,
+            nodes: (0..=u8::MAX)
+                .take(nodes)
+                .map(|number| NodeDefinition {
+                    name: format!("{name}-node-{}", u16::from(number) + 1),
+                    number,
+                })
+                .collect(),
+        })
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(&self.name, self.slot)
+    }
+
+    /// The URL of its API.
+    pub(super) fn server(&self) -> String {
+        format!("https://{}:{}", self.layout().public_api(), super::PORT)
+    }
+}

@@ -1,0 +1,54 @@
+//! What can't be done with clusters.
+
+use super::network;
+use crate::cloud::Failure;
+use crate::store::StoreError;
+use std::io;
+
+/// Why a cluster can't be made, found or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The name can't be one.
+    #[error(
+        "{0:?} can't be a cluster's name: use lower-case letters, digits and hyphens, 40 at most"
+    )]
+    Name(String),
+    /// There is one already.
+    #[error("there is a cluster {0:?} already; its kubeconfig: skylab env kube")]
+    Exists(String),
+    /// There is none.
+    #[error("there is no cluster {name:?}; {known}")]
+    Missing {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No packets, no addresses.
+    #[error("this lab was started with --packets none: a cluster's API has no address in it")]
+    NoPackets,
+    /// Enough is enough.
+    #[error("a lab holds {} clusters at most", network::MOST)]
+    Full,
+    /// More nodes than ranges for their pods.
+    #[error("a plain cluster has {} nodes at most", network::MOST_NODES)]
+    TooManyNodes,
+    /// The lab's store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The lab is ending.
+    #[error(transparent)]
+    Lab(#[from] Failure),
+    /// A key or certificate can't be made.
+    #[error("the cluster's keys: {0}")]
+    Keys(String),
+    /// Its thread or socket can't be made.
+    #[error("the cluster can't start: {0}")]
+    Start(#[from] io::Error),
+}
+
+impl ClusterError {
+    pub(super) fn keys(error: impl std::fmt::Display) -> Self {
+        Self::Keys(error.to_string())
+    }
+}

@@ -1,0 +1,167 @@
+//! A cluster at work: its state, its API in the lab's networks, its controllers.
+
+use super::definition::Definition;
+use super::journal::{self, Journal};
+use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node};
+use crate::cloud::unix_time;
+use crate::store::Record;
+use crate::{entropy, socket};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::api::Settings;
+use kube::cluster::{Cluster, Parts};
+use kube::serve::{Authenticator, Keys, Server};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// A caller has so long for a TLS handshake.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A cluster at work; it ends when this is dropped.
+pub(super) struct Running {
+    pub(super) definition: Definition,
+    pub(super) cluster: Cluster,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Running {
+    /// Starts a cluster with the objects that the records have of it.
+    pub(super) fn start(
+        ground: &Ground,
+        definition: Definition,
+        records: &[Record],
+    ) -> Result<Self, ClusterError> {
+        let cluster = state(ground, &definition, records)?;
+        let signing = STANDARD
+            .decode(&definition.signing)
+            .map_err(ClusterError::keys)?;
+        let authenticator = Authenticator::new(Keys {
+            admin: definition.admin.clone(),
+            signing,
+            issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
+        });
+        let tls = definition.certificates.acceptor();
+        let tls = tls.map_err(ClusterError::keys)?;
+        let server = Arc::new(Server {
+            cluster: cluster.clone(),
+            authenticator: authenticator.map_err(ClusterError::keys)?,
+        });
+        let listeners = listen(ground, &definition)?;
+        node::arrange(ground, &definition)?;
+        let controllers = ground.runtime.spawn({
+            let cluster = cluster.clone();
+            async move {
+                let scheduler = kube::scheduler::run(cluster.clone());
+                tokio::join!(kube::controllers::run(cluster), scheduler);
+            }
+        });
+        let mut tasks = vec![controllers];
+        for listener in listeners {
+            let serving = serve(listener, tls.clone(), server.clone());
+            tasks.push(ground.runtime.spawn(serving));
+        }
+        tracing::info!(
+            cluster = definition.name,
+            server = definition.server(),
+            "a cluster serves"
+        );
+        Ok(Self {
+            definition,
+            cluster,
+            tasks,
+        })
+    }
+
+    pub(super) fn info(&self) -> ClusterInfo {
+        let store = &self.cluster.now().store;
+        ClusterInfo {
+            name: self.definition.name.clone(),
+            server: self.definition.server(),
+            version: format!("v{VERSION}"),
+            created: self.definition.created,
+            nodes: store.list("nodes", None).count(),
+            pods: store.list("pods", None).count(),
+        }
+    }
+}
+
+/// The cluster's state.
+fn state(
+    ground: &Ground,
+    definition: &Definition,
+    records: &[Record],
+) -> Result<Cluster, ClusterError> {
+    let name = &definition.name;
+    let services = network::SERVICES;
+    let (cluster, _thread) = Cluster::start(Parts {
+        settings: Settings {
+            service_cidr: (services.network(), services.prefix_len()),
+            node_ports: 30_000..=32_767,
+            authority: definition.certificates.authority.clone(),
+            version: VERSION.to_owned(),
+        },
+        store: journal::restore(name, records)?,
+        journal: Box::new(Journal::new(name, ground.store.clone())),
+        entropy: entropy::bytes,
+        clock: unix_time,
+    })?;
+    Ok(cluster)
+}
+
+/// Listeners at the API's addresses.
+fn listen(ground: &Ground, definition: &Definition) -> Result<Vec<TcpListener>, ClusterError> {
+    let (cloud, layout) = (ground.cloud.clone(), definition.layout());
+    ground.runtime.block_on(async move {
+        let arranged = layout.clone();
+        cloud
+            .arrange("cluster", move |fabric| arranged.add(fabric))
+            .await?;
+        let place = cloud.host(layout.api()).await;
+        let place = place.ok_or_else(|| io::Error::other("its place is not there"))?;
+        let mut listeners = Vec::new();
+        for address in [layout.public_api(), network::API] {
+            listeners.push(socket::listen(place.clone(), (address, PORT).into()).await?);
+        }
+        Ok(listeners)
+    })
+}
+
+/// Takes connections until the task is ended.
+async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (tls, server) = (tls.clone(), server.clone());
+        tokio::spawn(async move {
+            match timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    if let Err(error) = kube::serve::converse(server, stream).await {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                Err(_) => {}
+            }
+        });
+    }
+}
