@@ -1,5 +1,5 @@
-//! Kubernetes' types from its published Go sources (`k8s.io/api` and `k8s.io/apimachinery`): field
-//! names, protobuf numbers, list types, patch strategies and documentation, as one table.
+//! Kubernetes' types from its published Go sources (`k8s.io/api`, `k8s.io/apimachinery`,
+//! `k8s.io/metrics`): field names, protobuf numbers, list types, patch strategies and documentation, as one table.
 //!
 //! A line that begins a type is `type<TAB>name<TAB>form<TAB>documentation`, where the form is `struct`
 //! or what the type is another name for; each field of a struct follows on a line of its own that
@@ -11,11 +11,12 @@ use std::fs;
 use std::path::Path;
 
 /// Where a package of the table lies in the sources.
-const PACKAGES: [(&str, &str, &str); 4] = [
+const PACKAGES: [(&str, &str, &str); 5] = [
     ("meta/v1", "apimachinery", "pkg/apis/meta/v1"),
     ("resource", "apimachinery", "pkg/api/resource"),
     ("intstr", "apimachinery", "pkg/util/intstr"),
     ("runtime", "apimachinery", "pkg/runtime"),
+    ("metrics/v1beta1", "metrics", "pkg/apis/metrics/v1beta1"),
 ];
 
 /// Types with a form of their own on the wire, which the product knows.
@@ -47,11 +48,14 @@ struct Field {
     doc: String,
 }
 
-/// The table for the kinds in `selection`, from unpacked sources.
-pub(crate) fn table(api: &Path, apimachinery: &Path, selection: &str) -> crate::Outcome<String> {
+/// The table for the kinds in `selection`, from the unpacked sources of `k8s.io/api`,
+/// `k8s.io/apimachinery` and `k8s.io/metrics`.
+pub(crate) fn table(folders: [&Path; 3], selection: &str) -> crate::Outcome<String> {
+    let [api, apimachinery, metrics] = folders;
     let mut sources = Sources {
         api,
         apimachinery,
+        metrics,
         packages: BTreeMap::new(),
     };
     let mut wanted = Vec::new();
@@ -113,6 +117,7 @@ fn write(text: &mut String, name: &str, of: &Type) -> crate::Outcome<()> {
 struct Sources<'a> {
     api: &'a Path,
     apimachinery: &'a Path,
+    metrics: &'a Path,
     packages: BTreeMap<String, BTreeMap<String, Type>>,
 }
 
@@ -132,6 +137,7 @@ impl Sources<'_> {
     fn read(&self, package: &str) -> crate::Outcome<BTreeMap<String, Type>> {
         let machinery = PACKAGES.iter().find(|(name, _, _)| *name == package);
         let folder = match machinery {
+            Some((_, "metrics", folder)) => self.metrics.join(folder),
             Some((_, _, folder)) => self.apimachinery.join(folder),
             None => self.api.join(package),
         };

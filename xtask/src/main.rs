@@ -5,9 +5,10 @@
 //! named in `xtask/services/*.txt` to `crates/wire/src/generated/`. With `--check` it writes nothing
 //! and fails where the tree differs.
 //!
-//! `cargo run -p xtask -- kubernetes [--check] API APIMACHINERY` does so with Kubernetes' types, from the
-//! unpacked Go sources of k8s.io/api and k8s.io/apimachinery (Debian's source packages golang-k8s-api
-//! and golang-k8s-apimachinery carry them), for the kinds in `xtask/services/kubernetes.txt`.
+//! `cargo run -p xtask -- kubernetes [--check] API APIMACHINERY METRICS` does so with Kubernetes' types,
+//! from the unpacked Go sources of k8s.io/api, k8s.io/apimachinery and k8s.io/metrics (Debian's packages
+//! golang-k8s-api-dev, golang-k8s-apimachinery-dev and golang-k8s-metrics-dev carry them), for the kinds
+//! in `xtask/services/kubernetes.txt`.
 #![allow(clippy::print_stdout)]
 
 mod emit;
@@ -41,12 +42,12 @@ fn main() -> ExitCode {
         .collect();
     let outcome = match words.as_slice() {
         ["generate", data] => generate(Path::new(data), check),
-        ["kubernetes", api, apimachinery] => {
-            kubernetes(Path::new(api), Path::new(apimachinery), check)
+        ["kubernetes", api, apimachinery, metrics] => {
+            kubernetes([api, apimachinery, metrics].map(Path::new), check)
         }
         _ => {
             println!("usage: cargo run -p xtask -- generate [--check] BOTOCORE_DATA");
-            println!("       cargo run -p xtask -- kubernetes [--check] API APIMACHINERY");
+            println!("       cargo run -p xtask -- kubernetes [--check] API APIMACHINERY METRICS");
             return ExitCode::from(2);
         }
     };
@@ -75,10 +76,10 @@ fn generate(data: &Path, check: bool) -> Outcome<()> {
     Ok(())
 }
 
-fn kubernetes(api: &Path, apimachinery: &Path, check: bool) -> Outcome<()> {
+fn kubernetes(folders: [&Path; 3], check: bool) -> Outcome<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let selection = fs::read_to_string(root.join("xtask/services/kubernetes.txt"))?;
-    let table = kubernetes::table(api, apimachinery, &selection)?;
+    let table = kubernetes::table(folders, &selection)?;
     write(
         &root.join("crates/kube/src/schema/types.tsv"),
         &table,

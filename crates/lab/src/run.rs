@@ -239,6 +239,10 @@ impl Lab<'_> {
             store: self.store.clone(),
             runtime,
             proxy,
+            pace: match self.options.rules.pace {
+                aws::model::Pace::Fast => kube::api::Pace::Fast,
+                aws::model::Pace::Real => kube::api::Pace::Real,
+            },
         };
         let restored = tokio::task::spawn_blocking(move || Clusters::restore(ground));
         Ok(restored

@@ -65,6 +65,8 @@ pub enum Action {
         uid: String,
         /// `propagationPolicy` of the request.
         propagation: Propagation,
+        /// `gracePeriodSeconds`, where the object's own does not count.
+        grace: Option<i64>,
     },
     /// An Event for `kubectl describe`. It directly follows the action that it tells of.
     Event {
@@ -160,6 +162,19 @@ impl Outcome {
             name: object::name(target).to_owned(),
             uid: object::uid(target).to_owned(),
             propagation,
+            grace: None,
+        });
+    }
+
+    /// Adds the deletion of a cached object that nobody is there to end gracefully.
+    pub(crate) fn delete_at_once(&mut self, resource: Resource, target: &Value) {
+        self.push(Action::Delete {
+            resource,
+            namespace: object::namespace(target).to_owned(),
+            name: object::name(target).to_owned(),
+            uid: object::uid(target).to_owned(),
+            propagation: Propagation::Background,
+            grace: Some(0),
         });
     }
 

@@ -30,9 +30,11 @@ mod expectations;
 mod hash;
 mod history;
 mod job;
+mod node;
 mod object;
 #[cfg(test)]
 mod odd;
+mod pace;
 mod pod;
 mod proportion;
 mod quantity;
@@ -54,6 +56,11 @@ pub use endpoints::endpoint_slice;
 pub use events::{create_failed, created};
 pub use expectations::{Change, Controller, Expectations};
 pub use job::job;
+pub use node::{
+    Evictions, NodeHealth, Orphanage, PodRange, node_lifecycle, pod_garbage, pod_range,
+    taint_eviction,
+};
+pub use pace::Pace;
 pub use replica_set::{replica_failure, replica_set};
 pub use resource::Resource;
 pub use stateful_set::stateful_set;

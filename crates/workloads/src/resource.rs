@@ -35,11 +35,19 @@ pub enum Resource {
     HorizontalPodAutoscalers,
     /// `discovery.k8s.io/v1` `EndpointSlice`.
     EndpointSlices,
+    /// `coordination.k8s.io/v1` Lease.
+    Leases,
+    /// `v1` `PersistentVolume` (cluster-scoped).
+    PersistentVolumes,
+    /// `storage.k8s.io/v1` `StorageClass` (cluster-scoped).
+    StorageClasses,
+    /// `v1` `ResourceQuota`.
+    ResourceQuotas,
 }
 
 impl Resource {
     /// Every resource, for a driver that sets up one cache for each.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Pods,
         Self::Nodes,
         Self::Services,
@@ -56,6 +64,10 @@ impl Resource {
         Self::PodDisruptionBudgets,
         Self::HorizontalPodAutoscalers,
         Self::EndpointSlices,
+        Self::Leases,
+        Self::PersistentVolumes,
+        Self::StorageClasses,
+        Self::ResourceQuotas,
     ];
 
     /// (group, version, kind, plural), the four names of a resource.
@@ -93,6 +105,10 @@ impl Resource {
                 "horizontalpodautoscalers",
             ),
             Self::EndpointSlices => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+            Self::Leases => ("coordination.k8s.io", "v1", "Lease", "leases"),
+            Self::PersistentVolumes => ("", "v1", "PersistentVolume", "persistentvolumes"),
+            Self::StorageClasses => ("storage.k8s.io", "v1", "StorageClass", "storageclasses"),
+            Self::ResourceQuotas => ("", "v1", "ResourceQuota", "resourcequotas"),
         }
     }
 
@@ -129,10 +145,13 @@ impl Resource {
         }
     }
 
-    /// Whether objects live in a namespace; of these resources only nodes do not.
+    /// Whether objects live in a namespace.
     #[must_use]
     pub const fn namespaced(self) -> bool {
-        !matches!(self, Self::Nodes)
+        !matches!(
+            self,
+            Self::Nodes | Self::PersistentVolumes | Self::StorageClasses
+        )
     }
 
     /// The resource of an owner reference's `apiVersion` and `kind`. Only the group counts, as

@@ -24,9 +24,25 @@ pub(super) fn create(
         "Job" => job(object),
         "PersistentVolumeClaim" => claim(call, object),
         "CustomResourceDefinition" => definition(call, object),
+        "Node" => node(object),
         _ => {}
     }
     Ok(())
+}
+
+/// A new node takes no pods until its kubelet says that it is ready.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#taintnodesbycondition>
+fn node(object: &mut Value) {
+    const NOT_READY: &str = "node.kubernetes.io/not-ready";
+    let spec = object::map_mut(object, "spec");
+    let taints = spec.entry("taints").or_insert_with(|| json!([]));
+    if let Value::Array(taints) = taints
+        && !taints
+            .iter()
+            .any(|t| t["key"] == NOT_READY && t["effect"] == "NoSchedule")
+    {
+        taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
+    }
 }
 
 pub(super) fn update(
@@ -150,7 +166,7 @@ fn pod(call: &mut Call<'_>, object: &mut Value) -> Result<(), Status> {
     let class = qos_class(object);
     object["status"]["qosClass"] = class.into();
     priority(call, object)?;
-    tolerations(object);
+    tolerations(object, call.context.settings.pace.timer(300));
     service_account(call, object)
 }
 
@@ -205,7 +221,7 @@ fn priority(call: &Call<'_>, pod: &mut Value) -> Result<(), Status> {
 }
 
 /// Pods stay five minutes on a node that is not ready.
-fn tolerations(pod: &mut Value) {
+fn tolerations(pod: &mut Value, seconds: i64) {
     let spec = object::map_mut(pod, "spec");
     let list = spec.entry("tolerations").or_insert_with(|| json!([]));
     let Value::Array(list) = list else { return };
@@ -219,7 +235,7 @@ fn tolerations(pod: &mut Value) {
         });
         if !tolerated {
             list.push(json!({
-                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds,
             }));
         }
     }

@@ -154,6 +154,9 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
         node_ports: 30_000..=30_100,
         authority: String::new(),
         version: "1.32".to_owned(),
+        pace: Pace::Real,
+        pod_range: None,
+        api_endpoint: None,
     };
     let user = User {
         name: "fuzz".to_owned(),

@@ -35,6 +35,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
+pub use workloads::{Pace, PodRange};
 
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,12 @@ pub struct Settings {
     pub authority: String,
     /// The version that the API says it has, `1.32`.
     pub version: String,
+    /// How fast the control plane's own waiting passes.
+    pub pace: Pace,
+    /// Where nodes get their pods' addresses from; `None` where something else gives them.
+    pub pod_range: Option<PodRange>,
+    /// Where the API answers: the endpoint of the service `default/kubernetes`.
+    pub api_endpoint: Option<(std::net::Ipv4Addr, u16)>,
 }
 
 /// What a request brings besides itself.

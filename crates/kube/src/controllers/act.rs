@@ -44,10 +44,14 @@ async fn one(client: &Client, action: Action) -> Result<(), Status> {
             name,
             uid,
             propagation,
+            grace,
         } => {
-            let options = json!({
+            let mut options = json!({
                 "preconditions": {"uid": uid}, "propagationPolicy": propagation.as_str(),
             });
+            if let Some(seconds) = grace {
+                options["gracePeriodSeconds"] = seconds.into();
+            }
             match client
                 .delete(resource(of)?, &namespace, &name, &options)
                 .await

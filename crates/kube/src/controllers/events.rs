@@ -60,7 +60,7 @@ pub(crate) async fn record(
         client.patch(events()?, namespace, &name, &patch).await?;
         return Ok(());
     }
-    let component = component(about);
+    let component = component(about, reason);
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {"name": name, "namespace": namespace},
@@ -76,13 +76,18 @@ pub(crate) async fn record(
     }
 }
 
-/// Which controller tells of an object of a kind.
-fn component(about: &Value) -> String {
+/// Which controller tells of an object of a kind, for some reason.
+fn component(about: &Value, reason: &str) -> String {
     let kind = object::text(about, &["kind"]);
     match kind {
         "PodDisruptionBudget" => "controllermanager".to_owned(),
         "CronJob" => "cronjob-controller".to_owned(),
-        "Pod" => "default-scheduler".to_owned(),
+        "Pod" => match reason {
+            "TaintManagerEviction" => "taint-eviction-controller".to_owned(),
+            "NodeNotReady" => "node-controller".to_owned(),
+            _ => "default-scheduler".to_owned(),
+        },
+        "Node" => "node-controller".to_owned(),
         "Service" => "endpoint-slice-controller".to_owned(),
         _ => format!("{}-controller", kind.to_lowercase()),
     }

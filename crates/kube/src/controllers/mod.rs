@@ -11,6 +11,8 @@ pub(crate) mod events;
 mod garbage;
 mod namespaces;
 mod route;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use crate::api::Status;
@@ -21,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
-use workloads::{Controller, Outcome, Resource, View};
+use workloads::{Controller, Evictions, NodeHealth, Orphanage, Outcome, Resource, View};
 
 /// How long after a failure a controller runs again, in seconds; it doubles with each failure.
 const RETRY: i64 = 1;
@@ -45,8 +47,16 @@ enum Task {
     Finalize(Key),
     /// A workload or service.
     Workload(Controller),
+    /// A node's signs of life.
+    Node(String),
+    /// The addresses of a node's pods.
+    Range(String),
+    /// A pod on a node with taints that evict.
+    Evict(String, String),
     /// Events that are old.
     Sweep,
+    /// Pods that nobody ends.
+    Orphans,
 }
 
 /// Runs a cluster's controllers until it ends.
@@ -57,6 +67,9 @@ pub async fn run(cluster: Cluster) {
         timers: BTreeMap::new(),
         failures: BTreeMap::new(),
         seen: 0,
+        health: NodeHealth::new(),
+        evictions: Evictions::new(),
+        orphanage: Orphanage::new(),
     };
     manager.run().await;
 }
@@ -69,6 +82,12 @@ struct Manager {
     failures: BTreeMap<Task, u32>,
     /// Changes up to this revision have been looked at.
     seen: u64,
+    /// When nodes gave signs of life.
+    health: NodeHealth,
+    /// Since when pods wait on tainted nodes.
+    evictions: Evictions,
+    /// Since when nodes are missing.
+    orphanage: Orphanage,
 }
 
 impl Manager {
@@ -78,6 +97,7 @@ impl Manager {
         self.everything(&first);
         self.timers
             .insert(Task::Sweep, self.client.cluster().clock() + SWEEP);
+        self.queue.insert(Task::Orphans);
         loop {
             let now = follow.borrow_and_update().clone();
             self.look(&now);
@@ -148,7 +168,11 @@ impl Manager {
             Task::Definition(name) => definitions::reconcile(&self.client, name).await,
             Task::Owned(uid) => garbage::collect(&self.client, uid).await,
             Task::Finalize(key) => garbage::finalize(&self.client, key).await,
-            Task::Workload(controller) => self.workload(controller).await,
+            Task::Workload(_)
+            | Task::Node(_)
+            | Task::Range(_)
+            | Task::Evict(..)
+            | Task::Orphans => self.reconcile(&task).await,
             Task::Sweep => {
                 self.again(Task::Sweep, SWEEP);
                 events::sweep(&self.client).await
@@ -173,20 +197,39 @@ impl Manager {
         *timer = (*timer).min(at);
     }
 
-    async fn workload(&mut self, controller: &Controller) -> Result<(), Status> {
+    /// Runs a task whose controller is a function, and does what it asks for.
+    async fn reconcile(&mut self, task: &Task) -> Result<(), Status> {
         let published: Arc<Published> = self.client.cluster().now();
-        let now = self.client.cluster().clock();
-        let outcome = reconcile(&view::Objects(&published.store), controller, now);
+        let outcome = self.outcome(task, &view::Objects(&published.store));
         if let Some(seconds) = outcome.again_in {
             let seconds = i64::try_from(seconds).unwrap_or(SLOWEST);
-            self.again(Task::Workload(controller.clone()), seconds);
+            self.again(task.clone(), seconds);
         }
         act::perform(&self.client, outcome.actions).await
+    }
+
+    fn outcome(&mut self, task: &Task, view: &dyn View) -> Outcome {
+        let now = self.client.cluster().clock();
+        let settings = self.client.cluster().settings();
+        match task {
+            Task::Workload(controller) => workload(view, controller, now),
+            Task::Node(name) => {
+                workloads::node_lifecycle(view, &mut self.health, settings.pace, name, now)
+            }
+            Task::Range(name) => settings.pod_range.map_or_else(Outcome::default, |range| {
+                workloads::pod_range(view, range, name)
+            }),
+            Task::Evict(namespace, name) => {
+                workloads::taint_eviction(view, &mut self.evictions, namespace, name, now)
+            }
+            Task::Orphans => workloads::pod_garbage(view, &mut self.orphanage, settings.pace, now),
+            _ => Outcome::default(),
+        }
     }
 }
 
 /// Runs an object's controller.
-fn reconcile(view: &dyn View, controller: &Controller, now: i64) -> Outcome {
+fn workload(view: &dyn View, controller: &Controller, now: i64) -> Outcome {
     let Controller {
         resource,
         namespace,

@@ -1,5 +1,7 @@
 //! Which controllers a change concerns.
 
+mod nodes;
+
 use super::Task;
 use crate::object;
 use crate::registry;
@@ -31,8 +33,17 @@ pub(super) fn concerned(
         })
     };
     match &*key.resource {
-        "pods" => pods(store, namespace, [before, after], queue),
-        "nodes" => all(store, Resource::DaemonSets, None, queue),
+        "pods" => {
+            pods(store, namespace, [before, after], queue);
+            nodes::pod(store, before, after, queue);
+        }
+        "nodes" => {
+            all(store, Resource::DaemonSets, None, queue);
+            nodes::node(store, &key.name, before, after, queue);
+        }
+        "leases.coordination.k8s.io" if namespace == "kube-node-lease" => {
+            queue.insert(Task::Node(key.name.to_string()));
+        }
         "namespaces" => {
             queue.insert(Task::Accounts(key.name.to_string()));
             queue.insert(Task::Namespace(key.name.to_string()));

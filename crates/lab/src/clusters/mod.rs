@@ -64,6 +64,8 @@ pub struct Ground {
     pub runtime: Handle,
     /// The URL by which host programs reach the lab's internet.
     pub proxy: Option<String>,
+    /// How fast their control planes' own waiting passes.
+    pub pace: kube::api::Pace,
 }
 
 /// All clusters of a lab. Its functions block; call them from a thread of their own.

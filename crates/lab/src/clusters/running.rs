@@ -112,6 +112,10 @@ fn state(
             node_ports: 30_000..=32_767,
             authority: definition.certificates.authority.clone(),
             version: VERSION.to_owned(),
+            pace: ground.pace,
+            // A node's pods have the addresses that the fabric leads to it.
+            pod_range: None,
+            api_endpoint: Some((network::API, super::PORT)),
         },
         store: journal::restore(name, records)?,
         journal: Box::new(Journal::new(name, ground.store.clone())),

@@ -43,8 +43,12 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(flags: &[&str]) -> Option<Self> {
         let kubectl = kubectl()?;
-        let lab = Lab::start(&[])?;
+        let lab = Lab::start(flags)?;
         let folder = lab.state().join("test");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("config");
@@ -389,7 +393,8 @@ fn roles_decide() {
 /// undo, a scale, garbage collection, and a namespace that goes with all that is in it.
 #[test]
 fn controllers_make_objects_come_true() {
-    let Some(cluster) = Cluster::start() else {
+    // A node whose kubelet is this test: it says once that it is ready, and has upstream's time for it.
+    let Some(cluster) = Cluster::start_with(&["--pace", "real"]) else {
         return;
     };
     cluster.ok(&["apply", "-f", "-"], APP);
@@ -412,6 +417,20 @@ fn controllers_make_objects_come_true() {
     assert!(events().contains("Scaled up replica set"));
     let node = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}"#;
     cluster.ok(&["create", "-f", "-"], node);
+    until(&|| events().contains("untolerated taint"));
+    let ready = r#"{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"#;
+    cluster.ok(
+        &[
+            "patch",
+            "node",
+            "n1",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            ready,
+        ],
+        "",
+    );
     let placed = ["get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}"];
     until(&|| cluster.ok(&placed, "") == "n1 n1");
     cluster.ok(&["cordon", "n1"], "");

@@ -90,7 +90,7 @@ fn required_of(requirement: &Value, value: Option<&str>) -> bool {
 
 /// Whether a toleration tolerates a taint.
 /// <https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#concepts>
-fn tolerated(toleration: &Value, taint: &Value) -> bool {
+pub(crate) fn tolerated(toleration: &Value, taint: &Value) -> bool {
     let (key, effect) = (
         object::text(toleration, "/key"),
         object::text(toleration, "/effect"),

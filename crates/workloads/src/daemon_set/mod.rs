@@ -18,6 +18,8 @@ use crate::history::History;
 use crate::selector::Selector;
 use crate::{Action, EventKind, Outcome, Resource, View, object, pod, template};
 
+pub(crate) use fit::tolerated;
+
 /// Reconciles one `DaemonSet`. The driver passes the outcome through
 /// [`Expectations::admit`](crate::Expectations::admit).
 ///
