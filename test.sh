@@ -10,6 +10,7 @@ need() { # program, Debian package
 missing=()
 need cc "gcc libc6-dev"
 need curl curl
+need ip iproute2
 need ping iputils-ping
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=""

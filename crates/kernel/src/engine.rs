@@ -5,8 +5,9 @@ use crate::apply::{Kernel, Mode};
 use crate::lint;
 use crate::namespace::{NetNs, allow_many_descriptors};
 pub use crate::plan::Place;
-use crate::plan::Realised;
+use crate::plan::{Plan, Realised};
 use fabric::{Fabric, HostId, NetworkId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Owns the lab's namespaces and keeps them as the last applied fabric says. Dropping it lets all of
@@ -16,13 +17,18 @@ pub struct Engine {
     realised: Realised,
     /// Whether the last apply failed midway: nobody knows what the kernel has.
     broken: bool,
+    /// Hosts whose own root keeps them from being as they should.
+    unsound: BTreeSet<HostId>,
 }
 
 /// What an apply did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Applied {
     /// How many things in the kernel it made, changed or removed.
     pub changes: usize,
+    /// Hosts that could not be made as they should be, with what was refused: their own root must
+    /// have seen to that. All else obeys; the next apply tries them again.
+    pub unsound: BTreeMap<HostId, ApplyError>,
 }
 
 impl Engine {
@@ -35,6 +41,7 @@ impl Engine {
             kernel: Kernel::new(Box::new(hosts)),
             realised: Realised::default(),
             broken: false,
+            unsound: BTreeSet::new(),
         }
     }
 
@@ -50,20 +57,61 @@ impl Engine {
     pub fn apply(&mut self, desired: &Fabric) -> Result<Applied, ApplyError> {
         if self.broken {
             let ruins = self.realised.plan(&Fabric::default());
-            self.kernel.execute(&ruins, Mode::Salvage)?;
+            self.kernel.execute(&ruins, &self.realised, Mode::Salvage)?;
             self.realised = Realised::default();
             self.broken = false;
         }
         let plan = self.realised.plan(desired);
         debug_assert_eq!(lint::faults(&plan, &self.realised), Vec::<String>::new());
         tracing::debug!(changes = plan.changes.len(), "applying");
-        if let Err(error) = self.kernel.execute(&plan, Mode::Strict) {
-            self.broken = true;
-            return Err(error);
-        }
+        let executed = self.kernel.execute(&plan, &self.realised, Mode::Strict);
+        let refused = self.unbroken(executed)?;
+        self.unsound.extend(refused.into_keys());
         Ok(Applied {
             changes: plan.changes.len(),
+            unsound: self.mend()?,
         })
+    }
+
+    /// Makes the links of unsound hosts anew; gives those that stay unsound.
+    fn mend(&mut self) -> Result<BTreeMap<HostId, ApplyError>, ApplyError> {
+        let mut unsound = BTreeMap::new();
+        for host in std::mem::take(&mut self.unsound) {
+            let things = self.realised.of_host(&host);
+            if things.is_empty() {
+                continue;
+            }
+            tracing::info!(%host, "setting its links up anew: its root has changed them");
+            let mended = self.kernel.mend(&host, &things, &self.realised);
+            unsound.extend(self.unbroken(mended)?);
+        }
+        self.unsound.extend(unsound.keys().cloned());
+        Ok(unsound)
+    }
+
+    /// Gives a running host a new namespace, as a boot gives a machine a fresh network stack. What
+    /// ran in the old one has to be gone.
+    ///
+    /// # Errors
+    /// The kernel refused something; as for [`Self::apply`].
+    pub fn renew(&mut self, host: &HostId) -> Result<(), ApplyError> {
+        let things = self.realised.of_host(host);
+        if self.broken || things.is_empty() {
+            return Ok(());
+        }
+        self.unsound.remove(host);
+        for plan in [Plan::of_removals(&things), Plan::of_additions(&things)] {
+            let executed = self.kernel.execute(&plan, &self.realised, Mode::Strict);
+            let refused = self.unbroken(executed)?;
+            self.unsound.extend(refused.into_keys());
+        }
+        self.mend().map(drop)
+    }
+
+    /// Remembers a failure.
+    fn unbroken<T>(&mut self, result: Result<T, ApplyError>) -> Result<T, ApplyError> {
+        self.broken |= result.is_err();
+        result
     }
 
     /// The fabric that was applied last, or that an apply has just failed at.

@@ -3,16 +3,24 @@
 //! Order: namespaces are made; filters and translations change, each place's in one transaction;
 //! what routes and links are no longer wanted goes; new links, addresses and routes come; namespaces
 //! that aren't wanted any more are let go. So a link never carries a packet before its filters stand.
+//!
+//! A guest's root may do what it likes to its own stack: remove or rename a link, take a name or an
+//! index that one of ours is to have. What the kernel then refuses concerns that host only: the rest
+//! of the plan is carried out, and the host's links and all on them are made anew.
 
+mod execution;
 mod nftables;
 mod route;
 mod session;
 
 pub(crate) use nftables::TABLE;
 
+use crate::lint::Wanted;
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
-use crate::plan::{Change, Object, Place, Plan, Thing};
+use crate::plan::{Key, Object, Place, Plan};
+use execution::Execution;
+use fabric::HostId;
 use session::Session;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -60,8 +68,8 @@ pub(crate) struct Kernel {
     hosts: Box<dyn HostNamespaces>,
 }
 
-/// Changes of one place.
-type Local<'a> = (&'a Place, &'a [Change]);
+/// Hosts in which something was refused, and the first thing that was.
+pub(crate) type Unsound = BTreeMap<HostId, ApplyError>;
 
 impl Kernel {
     pub(crate) fn new(hosts: Box<dyn HostNamespaces>) -> Self {
@@ -77,136 +85,51 @@ impl Kernel {
         self.places.get(place).cloned()
     }
 
-    /// Carries a plan out.
-    pub(crate) fn execute(&mut self, plan: &Plan, mode: Mode) -> Result<(), ApplyError> {
-        let local: Vec<Local<'_>> = plan
-            .changes
-            .chunk_by(|a, b| a.key.place == b.key.place)
-            .filter_map(|changes| Some((&changes.first()?.key.place, changes)))
-            .collect();
-        let (gone, staying): (Vec<Local<'_>>, Vec<Local<'_>>) = local
-            .into_iter()
-            .partition(|(_, changes)| is_removed(changes));
-        let result = self.in_order(&gone, &staying, mode);
+    /// Carries a plan out; `wanted` is what there will be then. Gives the hosts that are not as they
+    /// should be.
+    pub(crate) fn execute(
+        &mut self,
+        plan: &Plan,
+        wanted: &dyn Wanted,
+        mode: Mode,
+    ) -> Result<Unsound, ApplyError> {
+        let mut execution = Execution::new(self, wanted, mode);
+        let result = execution.all(plan);
+        let unsound = execution.unsound;
+        self.close_hosts();
+        result.map(|()| unsound)
+    }
+
+    /// Makes a host's links and all on them anew; `things` is everything that hangs on them or lies
+    /// in the host. The host's processes stay where they are.
+    pub(crate) fn mend(
+        &mut self,
+        host: &HostId,
+        things: &[(Key, Object)],
+        wanted: &dyn Wanted,
+    ) -> Result<Unsound, ApplyError> {
+        let result = self.mend_in_order(host, things, wanted);
+        self.close_hosts();
+        result
+    }
+
+    fn mend_in_order(
+        &mut self,
+        host: &HostId,
+        things: &[(Key, Object)],
+        wanted: &dyn Wanted,
+    ) -> Result<Unsound, ApplyError> {
+        Execution::new(self, wanted, Mode::Salvage).all(&Plan::of_removals(things))?;
+        Execution::new(self, wanted, Mode::Salvage).make_way(host, things)?;
+        let mut again = Execution::new(self, wanted, Mode::Strict);
+        again.all(&Plan::of_additions(things))?;
+        Ok(again.unsound)
+    }
+
+    /// Sockets in hosts are not kept: there may be very many.
+    fn close_hosts(&mut self) {
         self.sessions
             .retain(|place, _| !matches!(place, Place::Host(_)));
-        result?;
-        for (place, _) in gone {
-            self.sessions.remove(place);
-            if mode == Mode::Strict || !matches!(place, Place::Host(_)) {
-                self.places.remove(place);
-            }
-        }
-        Ok(())
-    }
-
-    fn in_order(
-        &mut self,
-        gone: &[Local<'_>],
-        staying: &[Local<'_>],
-        mode: Mode,
-    ) -> Result<(), ApplyError> {
-        for (place, changes) in staying {
-            self.make(place, changes)?;
-        }
-        for (place, changes) in staying {
-            self.program(place, changes, mode)?;
-        }
-        self.clear(gone, staying, mode)?;
-        for (place, changes) in staying {
-            self.links(place, changes, mode)?;
-        }
-        // Addresses, neighbours, routes and rules.
-        for (place, changes) in staying {
-            let requests = route::additions(changes);
-            if !requests.is_empty() {
-                self.session(place)?.route(place, requests, mode)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the place's namespace if it is new.
-    fn make(&mut self, place: &Place, changes: &[Change]) -> Result<(), ApplyError> {
-        let new = changes
-            .iter()
-            .any(|change| change.key.thing == Thing::Namespace && change.before.is_none());
-        if !new || self.places.contains_key(place) {
-            return Ok(());
-        }
-        let made = match place {
-            Place::Host(_) => self.hosts.create(),
-            Place::Network(_) | Place::Gateway(_) | Place::Nic(_) => NetNs::create(),
-        };
-        let namespace = Arc::new(made.map_err(|error| ApplyError {
-            place: place.clone(),
-            what: "make its namespace".to_owned(),
-            cause: error.into(),
-        })?);
-        self.places.insert(place.clone(), namespace);
-        let requests = route::newborn(matches!(place, Place::Host(_)));
-        self.session(place)?.route(place, requests, Mode::Strict)
-    }
-
-    /// nftables and settings.
-    fn program(&mut self, place: &Place, changes: &[Change], mode: Mode) -> Result<(), ApplyError> {
-        let transaction = nftables::Transaction::of(changes);
-        let settings: Vec<(&'static str, &str)> = changes
-            .iter()
-            .filter_map(|change| match (&change.key.thing, &change.after) {
-                (Thing::Setting(file), Some(Object::Setting(value))) => {
-                    Some((*file, value.as_str()))
-                }
-                _ => None,
-            })
-            .collect();
-        if transaction.is_empty() && settings.is_empty() {
-            return Ok(());
-        }
-        let session = self.session(place)?;
-        session.nftables(place, transaction, mode)?;
-        session.settings(place, &settings)
-    }
-
-    /// Takes away routes, rules, neighbours, addresses and links.
-    fn clear(
-        &mut self,
-        gone: &[Local<'_>],
-        staying: &[Local<'_>],
-        mode: Mode,
-    ) -> Result<(), ApplyError> {
-        // In a place that goes, only its links matter: their other ends may stay.
-        let links = gone
-            .iter()
-            .map(|(place, changes)| (*place, route::link_removals(changes)));
-        let keep_hosts = gone
-            .iter()
-            .filter(|(place, _)| mode == Mode::Salvage && matches!(place, Place::Host(_)));
-        let others = keep_hosts
-            .chain(staying)
-            .map(|(place, changes)| (*place, route::removals(changes)));
-        for (place, requests) in others.chain(links) {
-            if !requests.is_empty() && self.places.contains_key(place) {
-                self.session(place)?.route(place, requests, mode)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn links(&mut self, place: &Place, changes: &[Change], mode: Mode) -> Result<(), ApplyError> {
-        let requests = route::links(changes, &self.places);
-        if requests.is_empty() {
-            return Ok(());
-        }
-        self.session(place)?.route(place, requests, mode)?;
-        // The far ends can only be set up from inside.
-        for (far, request) in changes.iter().filter_map(route::far_end) {
-            self.session(far)?.route(far, vec![request], mode)?;
-        }
-        for (place, indexes) in route::new_ends(place, changes) {
-            self.session(place)?.await_links(&indexes);
-        }
-        Ok(())
     }
 
     fn session(&mut self, place: &Place) -> Result<&mut Session, ApplyError> {
@@ -225,10 +148,4 @@ impl Kernel {
             }
         }
     }
-}
-
-fn is_removed(changes: &[Change]) -> bool {
-    changes
-        .iter()
-        .any(|change| change.key.thing == Thing::Namespace && change.after.is_none())
 }

@@ -65,6 +65,15 @@ impl<'a> Transaction<'a> {
         transaction
     }
 
+    /// The removal of all that is ours, whatever there is.
+    pub(super) fn of_nothing() -> Self {
+        Self {
+            ahead: Vec::new(),
+            main: no_table(),
+            changes: &[],
+        }
+    }
+
     /// Whether nothing changes.
     pub(super) fn is_empty(&self) -> bool {
         self.ahead.is_empty() && self.main.is_empty()
@@ -191,17 +200,13 @@ impl<'a> Transaction<'a> {
         self.main.extend(requests);
     }
 
-    /// A host's chains, all at once. Its root may have removed the table: adding it first makes
-    /// removing it safe.
+    /// A host's chains, all at once.
     fn ruleset(&mut self) {
         for change in self.changes {
             if change.key.thing != Thing::Ruleset {
                 continue;
             }
-            self.main
-                .push((table_add(TABLE), "add the table".to_owned()));
-            self.main
-                .push((table_delete(TABLE), "remove the table".to_owned()));
+            self.main.extend(no_table());
             if let Some(Object::Ruleset(chains)) = &change.after {
                 self.main
                     .push((table_add(TABLE), "add the table".to_owned()));
@@ -213,6 +218,14 @@ impl<'a> Transaction<'a> {
             }
         }
     }
+}
+
+/// A host's root may have removed the table: adding it first makes removing it safe.
+fn no_table() -> Vec<Request> {
+    vec![
+        (table_add(TABLE), "add the table".to_owned()),
+        (table_delete(TABLE), "remove the table".to_owned()),
+    ]
 }
 
 /// What the two messages around a transaction take.

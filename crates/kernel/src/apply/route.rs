@@ -6,6 +6,7 @@ use crate::netlink::route::link::{self, VethEnd};
 use crate::netlink::route::route::KernelRoute;
 use crate::netlink::route::rule::{BORN_WITH, KernelRule};
 use crate::netlink::route::{address, neighbour};
+use crate::plan::object::Link;
 use crate::plan::{Change, Object, Place, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd};
@@ -18,6 +19,8 @@ pub(super) struct Request {
     pub(super) message: Message,
     /// In words, for errors.
     pub(super) what: &'static str,
+    /// The link here that it is about, if it is about one.
+    pub(super) link: Option<u32>,
     /// Whether it takes something away, so that not finding it is no failure.
     pub(super) removes: bool,
 }
@@ -26,7 +29,15 @@ fn add(what: &'static str, message: Message) -> Request {
     Request {
         message,
         what,
+        link: None,
         removes: false,
+    }
+}
+
+fn add_on(link: u32, what: &'static str, message: Message) -> Request {
+    Request {
+        link: Some(link),
+        ..add(what, message)
     }
 }
 
@@ -34,6 +45,7 @@ fn remove(what: &'static str, message: Message) -> Request {
     Request {
         message,
         what,
+        link: None,
         removes: true,
     }
 }
@@ -117,7 +129,11 @@ pub(super) fn links(changes: &[Change], places: &BTreeMap<Place, Arc<NetNs>>) ->
             continue;
         };
         if change.before.is_some() {
-            requests.push(add("set a link's MTU", link::set_mtu(*index, link.mtu)));
+            requests.push(add_on(
+                *index,
+                "set a link's MTU",
+                link::set_mtu(*index, link.mtu),
+            ));
             continue;
         }
         let Some(far) = places.get(&link.far) else {
@@ -134,11 +150,16 @@ pub(super) fn links(changes: &[Change], places: &BTreeMap<Place, Arc<NetNs>>) ->
             mac: link.far_mac,
         };
         let namespace = far.as_fd().as_raw_fd();
-        requests.push(add(
+        requests.push(add_on(
+            *index,
             "make a link",
             link::veth_add(&here, &there, namespace, link.mtu),
         ));
-        requests.push(add("name a link", link::alternative_name(*index, &link.id)));
+        requests.push(add_on(
+            *index,
+            "name a link",
+            link::alternative_name(*index, &link.id),
+        ));
     }
     requests
 }
@@ -154,6 +175,14 @@ pub(super) fn far_end(change: &Change) -> Option<(&Place, Request)> {
         add("set a link up", link::up(link.far_index))
     };
     Some((&link.far, request))
+}
+
+/// The removal of whatever a guest's root has in the place of a link's far end.
+pub(super) fn obstacles(link: &Link) -> [Request; 2] {
+    [
+        remove("remove a link", link::delete(link.far_index)),
+        remove("remove a link", link::delete_named(&link.far_name)),
+    ]
 }
 
 /// Both ends of new links, by place.
@@ -181,10 +210,12 @@ pub(super) fn additions(changes: &[Change]) -> Vec<Request> {
 fn addition(change: &Change) -> Option<Request> {
     match (&change.key.thing, change.after.as_ref()?) {
         (Thing::Address(link, ip), Object::Address(length)) => {
-            Some(add("add an address", address::add(*link, *ip, *length)))
+            let message = address::add(*link, *ip, *length);
+            Some(add_on(*link, "add an address", message))
         }
         (Thing::Neighbour(link, ip), Object::Neighbour(mac)) => {
-            Some(add("add a neighbour", neighbour::put(*link, *ip, *mac)))
+            let message = neighbour::put(*link, *ip, *mac);
+            Some(add_on(*link, "add a neighbour", message))
         }
         (Thing::Route(table, prefix, metric), Object::Route(action)) => {
             let route = KernelRoute {
@@ -193,7 +224,11 @@ fn addition(change: &Change) -> Option<Request> {
                 metric: *metric,
                 action: action.clone(),
             };
-            Some(add("add a route", route.put()))
+            let request = add("add a route", route.put());
+            Some(Request {
+                link: action.link(),
+                ..request
+            })
         }
         (Thing::Rule(priority), Object::Rule { table, selector }) => {
             let rule = KernelRule {

@@ -22,6 +22,14 @@ pub(super) struct Session {
     netfilter: Option<Socket>,
 }
 
+/// A refused request.
+pub(super) struct Refused {
+    /// The link here that it was about, if it was about one.
+    pub(super) link: Option<u32>,
+    /// Why it was refused.
+    pub(super) error: ApplyError,
+}
+
 impl Session {
     pub(super) fn open(namespace: Arc<NetNs>) -> Result<Self, NetlinkError> {
         Ok(Self {
@@ -31,34 +39,55 @@ impl Session {
         })
     }
 
-    /// Sends requests about links, addresses and routes.
+    /// Sends requests about links, addresses and routes. All are tried; gives what was refused.
     pub(super) fn route(
         &mut self,
         place: &Place,
         requests: Vec<Request>,
         mode: Mode,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Vec<Refused>, ApplyError> {
         // Those whose refusal only says that the work is done already go by themselves.
         let (lenient, strict): (Vec<_>, Vec<_>) = requests
             .into_iter()
             .partition(|request| request.removes || mode == Mode::Salvage);
-        for request in lenient {
-            let what = request.what;
-            match self.route.request_all(vec![request.message]) {
+        let mut refused = Vec::new();
+        for Request {
+            message,
+            what,
+            link,
+            ..
+        } in lenient
+        {
+            match self.route.request_all(vec![message]) {
                 Ok(()) => {}
                 Err(error) if mode == Mode::Salvage || is_gone(&error) => {}
-                Err(cause) => return Err(failure(place, what.to_owned(), cause)),
+                Err(cause) => refused.push(Refused {
+                    link,
+                    error: failure(place, what.to_owned(), cause),
+                }),
             }
         }
-        let whats: Vec<&'static str> = strict.iter().map(|request| request.what).collect();
+        let abouts: Vec<_> = strict
+            .iter()
+            .map(|request| (request.what, request.link))
+            .collect();
         let messages = strict.into_iter().map(|request| request.message).collect();
-        self.route.request_all(messages).map_err(|cause| {
-            let what = match &cause {
-                NetlinkError::Refused { message, .. } => whats.get(*message).copied(),
+        let refusals = self
+            .route
+            .request_each(messages)
+            .map_err(|cause| failure(place, "talk to rtnetlink".to_owned(), cause))?;
+        refused.extend(refusals.into_iter().map(|cause| {
+            let about = match &cause {
+                NetlinkError::Refused { message, .. } => abouts.get(*message).copied(),
                 NetlinkError::Io(_) => None,
             };
-            failure(place, what.unwrap_or("talk to rtnetlink").to_owned(), cause)
-        })
+            let (what, link) = about.unwrap_or(("talk to rtnetlink", None));
+            Refused {
+                link,
+                error: failure(place, what.to_owned(), cause),
+            }
+        }));
+        Ok(refused)
     }
 
     /// Waits until new links carry packets: the kernel finishes setting them up by itself, a moment

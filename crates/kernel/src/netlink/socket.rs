@@ -116,13 +116,22 @@ impl Socket {
     /// Sends requests and waits until all are acknowledged. Every one is tried; the first refusal
     /// is the answer.
     pub(crate) fn request_all(&mut self, requests: Vec<Message>) -> Result<(), NetlinkError> {
+        let refusals = self.request_each(requests)?;
+        refusals.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Sends requests and waits until all are answered. Every one is tried; gives the refusals.
+    pub(crate) fn request_each(
+        &mut self,
+        requests: Vec<Message>,
+    ) -> Result<Vec<NetlinkError>, NetlinkError> {
         let start = self.sequence + 1;
         let mut window = Vec::with_capacity(WINDOW_BYTES);
         let mut waiting = 0;
-        let mut failed = None;
+        let mut refusals = Vec::new();
         for message in requests {
             if waiting == WINDOW || window.len() + message.len() > WINDOW_BYTES {
-                self.exchange(&window, start, waiting, &mut failed)?;
+                self.exchange(&window, start, waiting, &mut refusals)?;
                 window.clear();
                 waiting = 0;
             }
@@ -130,8 +139,8 @@ impl Socket {
             waiting += 1;
             window.extend(message.finish(self.sequence, true));
         }
-        self.exchange(&window, start, waiting, &mut failed)?;
-        failed.map_or(Ok(()), Err)
+        self.exchange(&window, start, waiting, &mut refusals)?;
+        Ok(refusals)
     }
 
     fn exchange(
@@ -139,7 +148,7 @@ impl Socket {
         window: &[u8],
         start: u32,
         mut waiting: usize,
-        failed: &mut Option<NetlinkError>,
+        refusals: &mut Vec<NetlinkError>,
     ) -> Result<(), NetlinkError> {
         if waiting == 0 {
             return Ok(());
@@ -148,7 +157,7 @@ impl Socket {
         while waiting > 0 {
             for answer in self.answers()? {
                 waiting = waiting.saturating_sub(1);
-                keep_refusal(answer, start, failed);
+                refusals.extend(refused(answer, start));
             }
         }
         Ok(())
@@ -234,12 +243,12 @@ impl Socket {
         }
         let last = self.sequence - 1;
         send(self.fd.as_raw_fd(), &bytes, MsgFlags::empty())?;
-        let mut failed = None;
+        let mut failed: Option<NetlinkError> = None;
         let mut finished = false;
         while failed.is_none() && !finished {
             for answer in self.answers()? {
                 finished |= answer.0 == last;
-                keep_refusal(answer, start, &mut failed);
+                failed = failed.or_else(|| refused(answer, start));
             }
         }
         // A refused transaction may have more to say; the next one must not hear it.
@@ -272,17 +281,14 @@ fn refusal(payload: &[u8]) -> Option<(Errno, Option<String>)> {
     (code != 0).then(|| (Errno::from_raw(-code), extended_text(payload)))
 }
 
-fn keep_refusal(answer: Answer, start: u32, failed: &mut Option<NetlinkError>) {
-    if let (sequence, Some((errno, text))) = answer
-        && failed.is_none()
-    {
-        let message = sequence.saturating_sub(start) as usize;
-        *failed = Some(NetlinkError::Refused {
-            message,
-            errno,
-            text,
-        });
-    }
+/// An answer as an error, if it is a refusal.
+fn refused(answer: Answer, start: u32) -> Option<NetlinkError> {
+    let (sequence, refusal) = answer;
+    refusal.map(|(errno, text)| NetlinkError::Refused {
+        message: sequence.saturating_sub(start) as usize,
+        errno,
+        text,
+    })
 }
 
 fn set_option(fd: &OwnedFd, option: i32) -> Result<(), Errno> {

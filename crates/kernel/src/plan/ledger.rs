@@ -72,6 +72,12 @@ impl Ledger {
         self.wanted.get(key).and_then(Wanted::effective)
     }
 
+    /// All things, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Object)> {
+        let wanted = self.wanted.iter();
+        wanted.filter_map(|(key, wanted)| Some((key, wanted.effective()?)))
+    }
+
     /// A unit wants these things now, and no longer those of its old ones that aren't among them.
     pub(crate) fn replace(
         &mut self,

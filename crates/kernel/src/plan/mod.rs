@@ -22,7 +22,7 @@ mod tests;
 mod unit;
 
 use crate::lint::Wanted;
-use fabric::{Change as EntityChange, Delta, Fabric};
+use fabric::{Change as EntityChange, Delta, Fabric, HostId};
 pub(crate) use ledger::Change;
 use ledger::Ledger;
 use number::Numbers;
@@ -35,6 +35,32 @@ use unit::{Entity, Unit};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) changes: Vec<Change>,
+}
+
+impl Plan {
+    /// Takes things away.
+    pub(crate) fn of_removals(things: &[(Key, Object)]) -> Self {
+        let changes = things.iter().cloned().map(|(key, object)| Change {
+            key,
+            before: Some(object),
+            after: None,
+        });
+        Self {
+            changes: changes.collect(),
+        }
+    }
+
+    /// Makes things.
+    pub(crate) fn of_additions(things: &[(Key, Object)]) -> Self {
+        let changes = things.iter().cloned().map(|(key, object)| Change {
+            key,
+            before: None,
+            after: Some(object),
+        });
+        Self {
+            changes: changes.collect(),
+        }
+    }
 }
 
 /// What a unit read, needs and wants.
@@ -97,6 +123,35 @@ impl Realised {
     /// The fabric that was planned last.
     pub(crate) fn fabric(&self) -> &Fabric {
         &self.fabric
+    }
+
+    /// Everything of a host: what lies in its namespace, the links to it and what hangs on them;
+    /// ordered by place and thing. Nothing if there is no such host.
+    pub(crate) fn of_host(&self, host: &HostId) -> Vec<(Key, Object)> {
+        let inside = Place::Host(host.clone());
+        let links: BTreeSet<(&Place, u32)> = self
+            .ledger
+            .all()
+            .filter_map(|(key, object)| match (&key.thing, object) {
+                (Thing::Link(index), Object::Link(link)) if link.far == inside => {
+                    Some((&key.place, *index))
+                }
+                _ => None,
+            })
+            .collect();
+        let hangs = |key: &Key, object: &Object| {
+            let link = match (&key.thing, object) {
+                (Thing::Link(link) | Thing::Neighbour(link, _), _) => Some(*link),
+                (_, Object::Route(action)) => action.link(),
+                _ => None,
+            };
+            link.is_some_and(|link| links.contains(&(&key.place, link)))
+        };
+        self.ledger
+            .all()
+            .filter(|(key, object)| key.place == inside || hangs(key, object))
+            .map(|(key, object)| (key.clone(), object.clone()))
+            .collect()
     }
 
     /// What must change for this fabric. From here on it counts as realised.

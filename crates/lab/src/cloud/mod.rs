@@ -83,6 +83,11 @@ enum Work {
         arrangement: Box<dyn FnOnce(&mut Fabric) + Send>,
         reply: oneshot::Sender<()>,
     },
+    /// A host gets a fresh network stack.
+    Renew {
+        host: HostId,
+        reply: oneshot::Sender<()>,
+    },
     /// A look at what the kernel has.
     Look(Box<dyn FnOnce(&Engine) + Send>),
     /// Finish what waits, then end.
@@ -224,6 +229,15 @@ impl Cloud {
         };
         self.queue.send(work).map_err(|_| Failure::Ending)?;
         answered.await.map_err(|_| Failure::Ending)
+    }
+
+    /// Gives a host a fresh network stack, as a reboot does. Nothing may run in the old one.
+    pub async fn renew(&self, host: HostId) {
+        let (reply, answered) = oneshot::channel();
+        if self.queue.send(Work::Renew { host, reply }).is_ok() {
+            // A lab that is ending renews nothing.
+            let _ = answered.await;
+        }
     }
 
     /// The namespace of a running host; `None` when there is none, or no packets.

@@ -8,6 +8,8 @@ use aws::compile::Outside;
 use aws::model::State;
 use fabric::Fabric;
 use kernel::Engine;
+use kernel::engine::ApplyError;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -52,6 +54,8 @@ pub(super) struct Owned {
     rules: Rules,
     /// When the kernel has to be tried again, because the last application failed.
     retry: Option<Instant>,
+    /// The hosts whose own root keeps them from working.
+    unsound: BTreeSet<HostId>,
     /// When the next timed transition is due, in seconds since 1970.
     due: Option<i64>,
 }
@@ -72,6 +76,7 @@ impl Owned {
             health,
             rules,
             retry: None,
+            unsound: BTreeSet::new(),
             due: Some(0),
         }
     }
@@ -148,6 +153,10 @@ impl Owned {
                 self.arrange(what, arrangement);
                 let _ = reply.send(());
             }
+            Work::Renew { host, reply } => {
+                self.renew(&host);
+                let _ = reply.send(());
+            }
             Work::Look(look) => {
                 if let Some(engine) = &self.engine {
                     look(engine);
@@ -197,8 +206,10 @@ impl Owned {
         let begun = Instant::now();
         match engine.apply(fabric) {
             Ok(applied) => {
-                self.retry = None;
+                let unsound = !applied.unsound.is_empty();
+                self.retry = unsound.then(|| Instant::now() + RETRY);
                 self.health.good("packets");
+                self.tell_unsound(&applied.unsound);
                 tracing::debug!(
                     request = requests,
                     changes = applied.changes,
@@ -214,6 +225,34 @@ impl Owned {
                 );
                 self.retry = Some(Instant::now() + RETRY);
             }
+        }
+    }
+
+    /// A guest whose root keeps its own network from working is shown in `status`.
+    fn tell_unsound(&mut self, unsound: &BTreeMap<HostId, ApplyError>) {
+        let at = |host: &HostId| format!("{host} (network)");
+        for host in self
+            .unsound
+            .iter()
+            .filter(|host| !unsound.contains_key(host))
+        {
+            self.health.good(&at(host));
+        }
+        for (host, error) in unsound {
+            let message = format!("its root's own settings are in the way: {error}");
+            self.health.bad(&at(host), message);
+        }
+        self.unsound = unsound.keys().cloned().collect();
+    }
+
+    fn renew(&mut self, host: &HostId) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        if let Err(error) = engine.renew(host) {
+            tracing::error!(%host, %error, "not renewed");
+            self.health.bad("packets", &error);
+            self.retry = Some(Instant::now() + RETRY);
         }
     }
 

@@ -26,6 +26,10 @@ impl Guests {
         if machine.boots != instance.boots {
             // The old boot's processes end before the new one's begin.
             machine.guest = None;
+            if machine.boots != 0 {
+                let renewing = self.inner.cloud.renew(host.clone());
+                self.inner.runtime.block_on(renewing);
+            }
         }
         if machine.disks != instance.disks {
             *machine = Machine::default();

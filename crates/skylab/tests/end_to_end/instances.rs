@@ -148,3 +148,34 @@ fn an_appliance_is_what_its_root_makes_it() {
         assert!(!tell("unknown"));
     }
 }
+
+/// OPS-SAFE, AWS-EC2: a guest that breaks its own network is mended by the next change of its ports and
+/// by a reboot; nothing is reported as wrong meanwhile.
+#[test]
+fn a_broken_guest_network_is_mended() {
+    let Some(lab) = Lab::start(&[]) else { return };
+    let api = lab.api();
+    let pair = build(&api);
+    let [a, b] = [pair.ids[0].as_str(), pair.ids[1].as_str()];
+    let reaches = || lab.reaches(b, &pair.addresses[0]);
+    let destroy = || lab.ok(&["exec", a, "--", "ip", "link", "delete", "eth0"]);
+    assert!(reaches());
+    destroy();
+    assert!(!reaches());
+    let interface = api
+        .ec2("DescribeInstances", &[("InstanceId.1", a)])
+        .one("networkInterfaceId");
+    let another = [
+        ("NetworkInterfaceId", interface.as_str()),
+        ("SecondaryPrivateIpAddressCount", "1"),
+    ];
+    api.ec2("AssignPrivateIpAddresses", &another);
+    assert!(reaches());
+    destroy();
+    lab.ok(&["exec", a, "--", "sysctl", "-w", "net.ipv4.ip_forward=1"]);
+    api.ec2("RebootInstances", &[("InstanceId.1", a)]);
+    until(reaches);
+    let forwards = ["exec", a, "--", "cat", "/proc/sys/net/ipv4/ip_forward"];
+    assert_eq!(lab.ok(&forwards), "0\n");
+    assert_eq!(lab.status()["troubles"], serde_json::json!([]));
+}

@@ -96,6 +96,13 @@ pub(crate) fn delete(index: u32) -> Message {
     Message::new(libc::RTM_DELLINK, 0, &header(index, None))
 }
 
+/// Removes the link of a name.
+pub(crate) fn delete_named(name: &str) -> Message {
+    let mut message = Message::new(libc::RTM_DELLINK, 0, &header(0, None));
+    message.put_text(libc::IFLA_IFNAME, name);
+    message
+}
+
 /// Stamps a link with the full id of what it realises, as an alternative name.
 pub(crate) fn alternative_name(index: u32, name: &str) -> Message {
     let mut message = Message::new(NEW_LINK_PROPERTY, NEW, &header(index, None));

@@ -26,6 +26,16 @@ pub(crate) enum Action {
     Blackhole,
 }
 
+impl Action {
+    /// The link that it needs.
+    pub(crate) fn link(&self) -> Option<u32> {
+        match self {
+            Self::Via { link, .. } | Self::Local { link } => Some(*link),
+            Self::Throw | Self::Blackhole => None,
+        }
+    }
+}
+
 /// A route in a table of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KernelRoute {
