@@ -45,6 +45,7 @@ mod stateful_set;
 mod template;
 #[cfg(test)]
 mod testing;
+mod volume;
 
 pub use action::{Action, EventKind, Outcome, Propagation, View};
 pub use autoscaler::{Metrics, PodUsage, ScaleHistory, horizontal_pod_autoscaler};
@@ -64,3 +65,7 @@ pub use pace::Pace;
 pub use replica_set::{replica_failure, replica_set};
 pub use resource::Resource;
 pub use stateful_set::stateful_set;
+pub use volume::{
+    FOLDER as VOLUME_FOLDER, PROVISIONER as VOLUME_PROVISIONER, ephemeral_claims, matching_volume,
+    persistent_volume, persistent_volume_claim, volume_allows,
+};

@@ -88,6 +88,10 @@ fn component(about: &Value, reason: &str) -> String {
             _ => "default-scheduler".to_owned(),
         },
         "Node" => "node-controller".to_owned(),
+        "PersistentVolumeClaim" if reason.starts_with("Provisioning") => {
+            workloads::VOLUME_PROVISIONER.to_owned()
+        }
+        "PersistentVolumeClaim" | "PersistentVolume" => "persistentvolume-controller".to_owned(),
         "Service" => "endpoint-slice-controller".to_owned(),
         _ => format!("{}-controller", kind.to_lowercase()),
     }

@@ -13,7 +13,7 @@ mod namespaces;
 mod route;
 #[cfg(test)]
 mod tests;
-mod view;
+pub(crate) mod view;
 
 use crate::api::Status;
 use crate::client::Client;
@@ -244,6 +244,9 @@ fn workload(view: &dyn View, controller: &Controller, now: i64) -> Outcome {
         Resource::CronJobs => workloads::cron_job,
         Resource::PodDisruptionBudgets => workloads::pod_disruption_budget,
         Resource::Services => workloads::endpoint_slice,
+        Resource::PersistentVolumeClaims => workloads::persistent_volume_claim,
+        Resource::PersistentVolumes => workloads::persistent_volume,
+        Resource::Pods => workloads::ephemeral_claims,
         _ => return Outcome::default(),
     };
     run(view, namespace, name, now)

@@ -1,6 +1,7 @@
 //! Which controllers a change concerns.
 
 mod nodes;
+mod volumes;
 
 use super::Task;
 use crate::object;
@@ -36,11 +37,21 @@ pub(super) fn concerned(
         "pods" => {
             pods(store, namespace, [before, after], queue);
             nodes::pod(store, before, after, queue);
+            volumes::pod(&key.name, namespace, [before, after], queue);
         }
         "nodes" => {
             all(store, Resource::DaemonSets, None, queue);
             nodes::node(store, &key.name, before, after, queue);
         }
+        "persistentvolumeclaims" => {
+            queue.insert(own(Resource::PersistentVolumeClaims));
+            volumes::claim(store, key, [before, after], queue);
+        }
+        "persistentvolumes" => {
+            queue.insert(own(Resource::PersistentVolumes));
+            volumes::volume(store, [before, after], queue);
+        }
+        "storageclasses.storage.k8s.io" => volumes::unbound(store, queue),
         "leases.coordination.k8s.io" if namespace == "kube-node-lease" => {
             queue.insert(Task::Node(key.name.to_string()));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use workloads::{Resource, View};
 
 /// The objects of a store.
-pub(super) struct Objects<'s>(pub(super) &'s Store);
+pub(crate) struct Objects<'s>(pub(crate) &'s Store);
 
 /// A resource's name over all groups.
 pub(super) fn qualified(resource: Resource) -> String {

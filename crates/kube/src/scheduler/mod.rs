@@ -6,6 +6,7 @@ mod affinity;
 mod fit;
 mod score;
 mod spread;
+mod volumes;
 
 use crate::api::{Method, Status};
 use crate::client::{Client, path, resource};
@@ -16,6 +17,7 @@ use crate::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use volumes::Volumes;
 
 /// The name that pods ask for this scheduler by.
 const NAME: &str = "default-scheduler";
@@ -56,7 +58,10 @@ fn frees(now: &Published, seen: u64) -> bool {
         .rev()
         .take_while(|change| change.revision > seen);
     new.into_iter().any(|change| match &*change.key.resource {
-        "nodes" | "persistentvolumeclaims" => true,
+        "nodes"
+        | "persistentvolumeclaims"
+        | "persistentvolumes"
+        | "storageclasses.storage.k8s.io" => true,
         "pods" => change.after.as_ref().is_none_or(|pod| ended(pod)),
         _ => false,
     })
@@ -114,16 +119,21 @@ fn nodes(store: &Store) -> Vec<NodeView<'_>> {
         .collect()
 }
 
-/// The node for a pod, or why there is none.
-fn choose(store: &Store, pod: &Value) -> Result<String, String> {
+/// The node for a pod and what is to be done for its volumes, or why there is none.
+fn choose(store: &Store, pod: &Value) -> Result<(String, Volumes), String> {
     let nodes = nodes(store);
     if nodes.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
+    let volumes = Volumes::of(pod, store)
+        .map_err(|reason| format!("0/{} nodes are available: {reason}.", nodes.len()))?;
     let mut against: BTreeMap<String, usize> = BTreeMap::new();
     let mut fitting = Vec::new();
     for view in &nodes {
-        let reasons = fit::reasons(pod, view, &nodes, store);
+        let mut reasons = fit::reasons(pod, view, &nodes, store);
+        if reasons.is_empty() {
+            reasons.extend(volumes.reason(view.node, store).map(str::to_owned));
+        }
         if reasons.is_empty() {
             fitting.push(view);
         }
@@ -132,7 +142,7 @@ fn choose(store: &Store, pod: &Value) -> Result<String, String> {
         }
     }
     if let Some(best) = score::best(pod, &fitting, &nodes) {
-        return Ok(object::name(best.node).to_owned());
+        return Ok((object::name(best.node).to_owned(), volumes));
     }
     let told: Vec<String> = against
         .iter()
@@ -151,7 +161,11 @@ async fn place(client: &Client, pod: &Arc<Value>) -> Result<(), Status> {
     let about = object::reference(pod);
     let pods = resource("pods").ok_or_else(Status::no_such_path)?;
     match chosen {
-        Ok(node) => {
+        Ok((node, volumes)) => {
+            if !volumes.settle(client, &node).await? {
+                // The pod's turn comes when its claims are bound.
+                return Ok(());
+            }
             let binding = json!({
                 "apiVersion": "v1", "kind": "Binding",
                 "metadata": {"name": name, "namespace": namespace},

@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+
+/// The node that is chosen, or why there is none.
+fn choose(store: &Store, pod: &Value) -> Result<String, String> {
+    super::choose(store, pod).map(|(node, _)| node)
+}
 use crate::store::Key;
 
 fn store(nodes: &[Value], pods: &[Value]) -> Store {

@@ -56,17 +56,20 @@ fn affine(pod: &Value, node: &Value) -> bool {
     };
     object::list(required, "/nodeSelectorTerms")
         .iter()
-        .any(|term| {
-            let expressions = object::list(term, "/matchExpressions");
-            let fields = object::list(term, "/matchFields");
-            let some = !expressions.is_empty() || !fields.is_empty();
-            let by_label = |e: &Value| required_of(e, object::label(node, object::text(e, "/key")));
-            let by_field = |e: &Value| {
-                let name = object::text(e, "/key") == "metadata.name";
-                required_of(e, name.then(|| object::name(node)))
-            };
-            some && expressions.iter().all(by_label) && fields.iter().all(by_field)
-        })
+        .any(|term| term_holds(term, node))
+}
+
+/// Whether a node selector term holds of a node.
+pub(crate) fn term_holds(term: &Value, node: &Value) -> bool {
+    let expressions = object::list(term, "/matchExpressions");
+    let fields = object::list(term, "/matchFields");
+    let some = !expressions.is_empty() || !fields.is_empty();
+    let by_label = |e: &Value| required_of(e, object::label(node, object::text(e, "/key")));
+    let by_field = |e: &Value| {
+        let name = object::text(e, "/key") == "metadata.name";
+        required_of(e, name.then(|| object::name(node)))
+    };
+    some && expressions.iter().all(by_label) && fields.iter().all(by_field)
 }
 
 /// One requirement on the value of a label or field.

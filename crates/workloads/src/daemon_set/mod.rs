@@ -18,7 +18,7 @@ use crate::history::History;
 use crate::selector::Selector;
 use crate::{Action, EventKind, Outcome, Resource, View, object, pod, template};
 
-pub(crate) use fit::tolerated;
+pub(crate) use fit::{term_holds, tolerated};
 
 /// Reconciles one `DaemonSet`. The driver passes the outcome through
 /// [`Expectations::admit`](crate::Expectations::admit).

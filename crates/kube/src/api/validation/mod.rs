@@ -4,6 +4,7 @@ mod metadata;
 mod network;
 mod pod;
 mod shape;
+mod storage;
 mod workload;
 
 use super::status::Cause;
@@ -48,6 +49,9 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         }
         "CustomResourceDefinition" => causes.extend(crate::custom::definition::check(object)),
         "ConfigMap" | "Secret" => keys(object, &mut causes),
+        "PersistentVolumeClaim" => storage::claim(&object["spec"], "spec", &mut causes),
+        "PersistentVolume" => storage::volume(object, &mut causes),
+        "StorageClass" => storage::class(object, &mut causes),
         _ => {}
     }
     causes
@@ -110,6 +114,8 @@ fn fixed(resource: &Resource, live: &Value, object: &Value) -> Vec<Cause> {
     }
     match &*resource.kind {
         "Pod" => pod::update(live, object, &mut causes),
+        "PersistentVolumeClaim" => storage::claim_update(live, object, &mut causes),
+        "PersistentVolume" => storage::volume_update(live, object, &mut causes),
         "Service" => network::service_update(live, object, &mut causes),
         "StatefulSet" => workload::stateful_set_update(live, object, &mut causes),
         "ConfigMap" | "Secret" if live["immutable"] == true => {

@@ -21,6 +21,8 @@ pub(super) fn node(
         for (key, _) in store.list("nodes", None) {
             queue.insert(Task::Node(key.name.to_string()));
         }
+        // A claim may have been waiting for a node that is ready.
+        super::volumes::unbound(store, queue);
     }
     let taints = |node: Option<&Arc<Value>>| -> Vec<Value> {
         let all = node.map(|node| evicting(node).cloned().collect());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod nodes;
+mod volumes;
 
 use crate::api::{Method, Pace, Settings};
 use crate::client::{Client, path, resource};
@@ -97,6 +98,26 @@ impl<const N: usize> World<N> {
         self.runtime
             .block_on(self.client.create(kind, &object))
             .unwrap()
+    }
+
+    /// Makes a node and has it say that it is ready.
+    fn node(&self, name: &str) {
+        let labels = json!({"kubernetes.io/hostname": name});
+        self.create(
+            "nodes",
+            &json!({"metadata": {"name": name, "labels": labels}}),
+        );
+        self.beat(name);
+    }
+
+    /// A sign of life of a node's kubelet.
+    fn beat(&self, name: &str) {
+        let status = json!({"status": {
+            "conditions": [{"type": "Ready", "status": "True",
+                "lastHeartbeatTime": crate::schema::rfc3339(clock::<N>())}],
+            "allocatable": {"cpu": "4", "memory": "4Gi", "pods": "10"},
+        }});
+        self.patch("nodes", name, "status", &status);
     }
 
     /// Changes an object, or what lies below it, by a merge patch.

@@ -2,14 +2,6 @@
 
 use super::*;
 
-fn status(now: i64) -> Value {
-    json!({"status": {
-        "conditions": [{"type": "Ready", "status": "True",
-            "lastHeartbeatTime": crate::schema::rfc3339(now)}],
-        "allocatable": {"cpu": "4", "memory": "4Gi", "pods": "10"},
-    }})
-}
-
 /// K8S-RUN: pods are placed on nodes that are ready, leave a node that falls silent, and are
 /// replaced elsewhere.
 #[test]
@@ -24,7 +16,7 @@ fn a_silent_node_loses_its_pods() {
         let lease = json!({"metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": {
             "renewTime": "2023-11-14T22:13:20.000000Z"}});
         world.create("leases.coordination.k8s.io", &lease);
-        world.patch("nodes", name, "status", &status(clock::<0>()));
+        world.beat(name);
     }
     let untainted = |store: &Store, name: &str| {
         let node = store.get(&Key::new("nodes", "", name)).unwrap();
@@ -50,7 +42,7 @@ fn a_silent_node_loses_its_pods() {
         on(store, "n1") == 1 && on(store, "n2") == 1
     });
     world.pass(41);
-    world.patch("nodes", "n2", "status", &status(clock::<0>()));
+    world.beat("n2");
     world.until("unreachable", |store| {
         let node = store.get(&Key::new("nodes", "", "n1")).unwrap();
         crate::object::list(node, &["spec", "taints"]).len() == 2
@@ -58,11 +50,11 @@ fn a_silent_node_loses_its_pods() {
     assert!(untainted(&world.client.cluster().now().store, "n2"));
     assert!(world.told("NodeNotReady", "n1"));
     world.pass(39);
-    world.patch("nodes", "n2", "status", &status(clock::<0>()));
+    world.beat("n2");
     world.until("still there", |store| on(store, "n1") == 1);
     for _ in 0..9 {
         world.pass(30);
-        world.patch("nodes", "n2", "status", &status(clock::<0>()));
+        world.beat("n2");
         // The pod on the silent node waits out its toleration.
         world.turn();
     }
