@@ -53,7 +53,7 @@ pub use cron_job::{Schedule, ScheduleError, cron_job};
 pub use daemon_set::daemon_set;
 pub use deployment::deployment;
 pub use disruption::pod_disruption_budget;
-pub use endpoints::endpoint_slice;
+pub use endpoints::{ApiFront, api_service, endpoint_slice, endpoint_slice_mirror};
 pub use events::{create_failed, created};
 pub use expectations::{Change, Controller, Expectations};
 pub use job::job;

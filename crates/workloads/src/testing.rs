@@ -337,6 +337,7 @@ impl Cluster {
             Resource::CronJobs => crate::cron_job(self, "a", name, now),
             Resource::PodDisruptionBudgets => crate::pod_disruption_budget(self, "a", name, now),
             Resource::Services => crate::endpoint_slice(self, "a", name, now),
+            Resource::Endpoints => crate::endpoint_slice_mirror(self, "a", name, now),
             Resource::HorizontalPodAutoscalers => {
                 let mut history = std::mem::take(&mut self.history);
                 let cpu = self.usage();

@@ -15,15 +15,16 @@ mod route;
 mod tests;
 pub(crate) mod view;
 
-use crate::api::Status;
+use crate::api::{Settings, Status};
 use crate::client::Client;
 use crate::cluster::{Cluster, Published};
 use crate::store::Key;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
-use workloads::{Controller, Evictions, NodeHealth, Orphanage, Outcome, Resource, View};
+use workloads::{ApiFront, Controller, Evictions, NodeHealth, Orphanage, Outcome, Resource, View};
 
 /// How long after a failure a controller runs again, in seconds; it doubles with each failure.
 const RETRY: i64 = 1;
@@ -53,6 +54,8 @@ enum Task {
     Range(String),
     /// A pod on a node with taints that evict.
     Evict(String, String),
+    /// The API's own service.
+    Front,
     /// Events that are old.
     Sweep,
     /// Pods that nobody ends.
@@ -98,6 +101,7 @@ impl Manager {
         self.timers
             .insert(Task::Sweep, self.client.cluster().clock() + SWEEP);
         self.queue.insert(Task::Orphans);
+        self.queue.insert(Task::Front);
         loop {
             let now = follow.borrow_and_update().clone();
             self.look(&now);
@@ -172,6 +176,7 @@ impl Manager {
             | Task::Node(_)
             | Task::Range(_)
             | Task::Evict(..)
+            | Task::Front
             | Task::Orphans => self.reconcile(&task).await,
             Task::Sweep => {
                 self.again(Task::Sweep, SWEEP);
@@ -222,10 +227,23 @@ impl Manager {
             Task::Evict(namespace, name) => {
                 workloads::taint_eviction(view, &mut self.evictions, namespace, name, now)
             }
+            Task::Front => front(settings).map_or_else(Outcome::default, |front| {
+                workloads::api_service(view, front)
+            }),
             Task::Orphans => workloads::pod_garbage(view, &mut self.orphanage, settings.pace, now),
             _ => Outcome::default(),
         }
     }
+}
+
+/// Where the API and its service are; none where the lab doesn't say.
+fn front(settings: &Settings) -> Option<ApiFront> {
+    let (address, port) = settings.api_endpoint?;
+    Some(ApiFront {
+        service: Ipv4Addr::from(u32::from(settings.service_cidr.0) + 1),
+        address,
+        port,
+    })
 }
 
 /// Runs an object's controller.
@@ -244,6 +262,7 @@ fn workload(view: &dyn View, controller: &Controller, now: i64) -> Outcome {
         Resource::CronJobs => workloads::cron_job,
         Resource::PodDisruptionBudgets => workloads::pod_disruption_budget,
         Resource::Services => workloads::endpoint_slice,
+        Resource::Endpoints => workloads::endpoint_slice_mirror,
         Resource::PersistentVolumeClaims => workloads::persistent_volume_claim,
         Resource::PersistentVolumes => workloads::persistent_volume,
         Resource::Pods => workloads::ephemeral_claims,

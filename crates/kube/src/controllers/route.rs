@@ -26,6 +26,9 @@ pub(super) fn concerned(
     }
     garbage(store, key, before, after, queue);
     let namespace = &*key.namespace;
+    if namespace == "default" && &*key.name == "kubernetes" {
+        queue.insert(Task::Front);
+    }
     let own = |resource| {
         Task::Workload(Controller {
             resource,
@@ -65,7 +68,10 @@ pub(super) fn concerned(
         "serviceaccounts" | "configmaps" => {
             queue.insert(Task::Accounts(namespace.to_owned()));
         }
-        "endpoints" => drop(queue.insert(own(Resource::Services))),
+        "endpoints" | "services" => {
+            queue.insert(own(Resource::Services));
+            queue.insert(own(Resource::Endpoints));
+        }
         "endpointslices.discovery.k8s.io" => slices(namespace, [before, after], queue),
         _ => {
             if let Some(resource) = controlled(&key.resource) {
@@ -93,7 +99,6 @@ pub(super) fn concerned(
 /// The resources that have a controller of their own.
 fn controlled(qualified: &str) -> Option<Resource> {
     Some(match qualified {
-        "services" => Resource::Services,
         "deployments.apps" => Resource::Deployments,
         "replicasets.apps" => Resource::ReplicaSets,
         "statefulsets.apps" => Resource::StatefulSets,
@@ -211,11 +216,13 @@ fn slices(namespace: &str, states: [Option<&Arc<Value>>; 2], queue: &mut BTreeSe
     for slice in states.into_iter().flatten() {
         let labels = &slice["metadata"]["labels"];
         if let Some(name) = labels["kubernetes.io/service-name"].as_str() {
-            queue.insert(Task::Workload(Controller {
-                resource: Resource::Services,
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }));
+            for resource in [Resource::Services, Resource::Endpoints] {
+                queue.insert(Task::Workload(Controller {
+                    resource,
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                }));
+            }
         }
     }
 }

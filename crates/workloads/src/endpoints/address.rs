@@ -25,7 +25,7 @@ impl Family {
     }
 
     /// Whether the text is an address of the family.
-    fn holds(self, address: &str) -> bool {
+    pub(super) fn holds(self, address: &str) -> bool {
         match address.parse() {
             Ok(IpAddr::V4(_)) => self == Self::V4,
             Ok(IpAddr::V6(_)) => self == Self::V6,

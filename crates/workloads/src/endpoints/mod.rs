@@ -2,7 +2,9 @@
 //! <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/>
 
 mod address;
+mod front;
 mod legacy;
+mod mirror;
 mod ports;
 mod slices;
 #[cfg(test)]
@@ -17,6 +19,9 @@ use crate::selector::Selector;
 use crate::{Outcome, Resource, View, object};
 
 use address::Family;
+
+pub use front::{ApiFront, api_service};
+pub use mirror::endpoint_slice_mirror;
 
 /// Reconciles the `EndpointSlice`s and the Endpoints of one Service. The driver passes the
 /// outcome through [`Expectations::admit`](crate::Expectations::admit), as slices have names
@@ -48,6 +53,14 @@ pub fn endpoint_slice(view: &dyn View, namespace: &str, name: &str, _now: i64) -
         legacy::reconcile(view, &service, &pods, *first, &mut outcome);
     }
     outcome
+}
+
+/// Whether a Service chooses its endpoints by labels.
+fn selects(service: &Value) -> bool {
+    service
+        .pointer("/spec/selector")
+        .and_then(Selector::of_map)
+        .is_some()
 }
 
 /// The address families of a Service, IPv4 where none is given.

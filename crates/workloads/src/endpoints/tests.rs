@@ -216,3 +216,74 @@ fn a_cache_that_is_behind_makes_no_second_slice() {
     cluster.settle();
     assert_eq!(sizes(&cluster), [5]);
 }
+
+/// K8S-NET: Endpoints that people write lead somewhere too.
+#[test]
+fn endpoints_of_services_without_a_selector_are_mirrored() {
+    let mut cluster = Cluster::new();
+    let mut outside = service();
+    outside["spec"].as_object_mut().unwrap().remove("selector");
+    cluster.create(Resource::Services, outside);
+    cluster.create(
+        Resource::Endpoints,
+        json!({"metadata": {"name": "web", "namespace": "a"}, "subsets": [{
+            "addresses": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}],
+            "notReadyAddresses": [{"ip": "192.0.2.2", "hostname": "h"}],
+            "ports": [{"port": 9000, "protocol": "TCP"}]}]}),
+    );
+    cluster.settle();
+    assert_eq!(sizes(&cluster), [1, 2]);
+    let slices = cluster.stored(SLICES);
+    let four = slices.iter().find(|s| s["addressType"] == "IPv4").unwrap();
+    assert_eq!(four["endpoints"][0]["conditions"]["ready"], true);
+    assert_eq!(four["endpoints"][1]["conditions"]["ready"], false);
+    assert_eq!(four["endpoints"][1]["hostname"], "h");
+    assert_eq!(
+        four["ports"],
+        json!([{"name": "", "port": 9000, "protocol": "TCP"}])
+    );
+    cluster.edit(Resource::Endpoints, "web", |endpoints| {
+        endpoints["subsets"] = json!([{"addresses": [{"ip": "192.0.2.9"}], "ports": [{"port": 9000, "protocol": "TCP"}]}]);
+    });
+    cluster.settle();
+    assert_eq!(sizes(&cluster), [1]);
+    cluster.edit(Resource::Endpoints, "web", |endpoints| {
+        object::put(
+            endpoints,
+            &[
+                "metadata",
+                "labels",
+                "endpointslice.kubernetes.io/skip-mirror",
+            ],
+            json!("true"),
+        );
+    });
+    cluster.settle();
+    assert!(sizes(&cluster).is_empty());
+}
+
+/// K8S-NET: the API's own service leads to the API, and comes back when it is taken away.
+#[test]
+fn the_apis_service_leads_to_the_api() {
+    let mut cluster = Cluster::new();
+    let front = crate::ApiFront {
+        service: [10, 96, 0, 1].into(),
+        address: [172, 18, 0, 2].into(),
+        port: 6443,
+    };
+    let run = |cluster: &mut Cluster| {
+        let outcome = crate::api_service(cluster, front);
+        let count = outcome.actions.len();
+        assert!(cluster.perform(outcome.actions));
+        cluster.sync();
+        count
+    };
+    assert_eq!((run(&mut cluster), run(&mut cluster)), (3, 0));
+    let slices = cluster.stored(SLICES);
+    assert_eq!(slices[0]["endpoints"][0]["addresses"][0], "172.18.0.2");
+    let mut moved = (*slices[0]).clone();
+    moved["endpoints"] = json!([]);
+    cluster.force(SLICES, moved);
+    cluster.sync();
+    assert_eq!((run(&mut cluster), run(&mut cluster)), (1, 0));
+}

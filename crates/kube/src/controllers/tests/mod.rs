@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod nodes;
+mod services;
 mod volumes;
 
 use crate::api::{Method, Pace, Settings};
