@@ -36,9 +36,12 @@ pub struct Delta {
     pub address_sets: Vec<Change<crate::AddressSetId, crate::AddressSet>>,
     /// Gateways.
     pub gateways: Vec<Change<crate::GatewayId, crate::Gateway>>,
+    /// Nodes.
+    pub nodes: Vec<Change<crate::HostId, crate::Node>>,
 }
 
-fn changes<K: Ord + Clone, V: PartialEq>(
+/// What differs between two maps.
+pub fn changes<K: Ord + Clone, V: PartialEq>(
     old: &OrdMap<K, Arc<V>>,
     new: &OrdMap<K, Arc<V>>,
 ) -> Vec<Change<K, V>> {
@@ -67,6 +70,7 @@ impl Delta {
             filters: changes(&old.filters, &new.filters),
             address_sets: changes(&old.address_sets, &new.address_sets),
             gateways: changes(&old.gateways, &new.gateways),
+            nodes: changes(&old.nodes, &new.nodes),
         }
     }
 

@@ -68,4 +68,6 @@ ids! {
     AddressSetId;
     /// A gateway (`igw-0a1b…`).
     GatewayId;
+    /// A port of a service of a cluster (`namespace/name:port`).
+    ServiceId;
 }

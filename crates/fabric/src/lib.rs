@@ -8,7 +8,8 @@
 //! * differential tests hold the two together.
 //!
 //! What is modelled: IPv4 unicast; TCP, UDP, ICMP and other protocols by number; stateful and
-//! stateless filters; longest-prefix routing with a table per segment; 1:1 and port translation.
+//! stateless filters; longest-prefix routing with a table per segment; 1:1 and port translation;
+//! Kubernetes' nodes with services, network policies and pods.
 //! What is not: IPv6, multicast, the inside of a guest's own firewall (see [`host::Host`]).
 
 pub mod delta;
@@ -18,8 +19,10 @@ pub mod gateway;
 pub mod host;
 pub mod id;
 pub mod network;
+pub mod node;
 pub mod port;
 pub mod route;
+pub mod service;
 pub mod trace;
 pub mod walk;
 
@@ -36,11 +39,14 @@ pub use gateway::{Gateway, GatewayKind, InternetGateway};
 pub use host::{Host, HostRoute, SourceTranslation};
 pub use id::{
     AddressSetId, FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId,
+    ServiceId,
 };
 pub use network::{Network, Segment};
+pub use node::{Isolation, Node, Policies, SourceNat};
 pub use port::{Mac, Port};
 pub use route::{DropCause, Route, RouteOrigin, RouteTable, Target};
-pub use trace::{Direction, DropReason, Hop, HopAction, Trace, Verdict};
+pub use service::{Backend, Frontend, Pool, Service, Services, TrafficPolicy};
+pub use trace::{Choice, Direction, DropReason, Hop, HopAction, NodeDrop, Trace, Verdict, Way};
 pub use walk::walk;
 
 /// A whole network as a value. Cloning is cheap: the maps share their structure, so a snapshot
@@ -63,4 +69,6 @@ pub struct Fabric {
     pub address_sets: OrdMap<AddressSetId, Arc<AddressSet>>,
     /// What joins networks.
     pub gateways: OrdMap<GatewayId, Arc<Gateway>>,
+    /// What hosts do as nodes of clusters, by host.
+    pub nodes: OrdMap<HostId, Arc<Node>>,
 }

@@ -2,8 +2,11 @@
 
 use crate::filter::Layer;
 use crate::flow::Flow;
-use crate::id::{FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId};
+use crate::id::{
+    FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId, ServiceId,
+};
 use crate::route::DropCause;
+use crate::service::Backend;
 use std::net::Ipv4Addr;
 
 /// A connection attempt, told.
@@ -18,6 +21,26 @@ pub struct Trace {
     pub arrived: Option<(HostId, Flow)>,
     /// The outcome.
     pub verdict: Verdict,
+}
+
+/// A connection attempt, told for one choice of backends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The backends that it got, in order.
+    pub choices: Vec<Choice>,
+    /// What then happens.
+    pub trace: Trace,
+}
+
+/// A backend that a packet got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The node that chose.
+    pub node: HostId,
+    /// The service.
+    pub service: ServiceId,
+    /// The backend.
+    pub backend: Backend,
 }
 
 /// One step.
@@ -191,4 +214,70 @@ pub enum DropReason {
         /// Where it was seen again.
         at: String,
     },
+    /// A cluster's node did not pass it on, for what its services or policies say.
+    Node {
+        /// The node.
+        host: HostId,
+        /// What of it.
+        why: NodeDrop,
+    },
+}
+
+/// Why a cluster's node does not pass a packet on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeDrop {
+    /// The service has no backends.
+    NoEndpoints {
+        /// The service.
+        service: ServiceId,
+    },
+    /// The traffic policy wants backends on this node, and there are none.
+    NoLocalEndpoints {
+        /// The service.
+        service: ServiceId,
+        /// Whether it is the internal policy.
+        internal: bool,
+    },
+    /// The service's load balancer takes packets from other sources only.
+    SourceRange {
+        /// The service.
+        service: ServiceId,
+        /// The source.
+        source: Ipv4Addr,
+    },
+    /// A service has this cluster address, but not at this port.
+    NoSuchPort {
+        /// The packet.
+        packet: Flow,
+    },
+    /// No service has this address, which cluster addresses are taken from.
+    Unallocated {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// No network policy that selects the pod allows the packet.
+    Policy {
+        /// The pod, `namespace/name`.
+        pod: String,
+        /// The policies.
+        policies: Vec<FilterId>,
+        /// Whether the packet was going to the pod.
+        ingress: bool,
+        /// The packet as the policies saw it.
+        packet: Flow,
+    },
+}
+
+impl NodeDrop {
+    /// Whether the caller is told (an ICMP message: the connection is refused) rather than left
+    /// without an answer.
+    pub fn refuses(&self) -> bool {
+        match self {
+            Self::NoEndpoints { .. } | Self::NoSuchPort { .. } => true,
+            Self::NoLocalEndpoints { .. }
+            | Self::SourceRange { .. }
+            | Self::Unallocated { .. }
+            | Self::Policy { .. } => false,
+        }
+    }
 }

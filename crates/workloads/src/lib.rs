@@ -64,6 +64,7 @@ pub use node::{
 pub use pace::Pace;
 pub use replica_set::{replica_failure, replica_set};
 pub use resource::Resource;
+pub use selector::Selector;
 pub use stateful_set::stateful_set;
 pub use volume::{
     FOLDER as VOLUME_FOLDER, PROVISIONER as VOLUME_PROVISIONER, ephemeral_claims, matching_volume,

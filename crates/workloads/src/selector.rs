@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 /// One requirement on a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Requirement {
     In(String, Vec<String>),
     NotIn(String, Vec<String>),
@@ -12,12 +13,13 @@ enum Requirement {
 }
 
 /// A parsed `LabelSelector`.
-pub(crate) struct Selector(Vec<Requirement>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector(Vec<Requirement>);
 
 impl Selector {
     /// Reads a `LabelSelector`. None where there is no selector or it is not a valid one: it then
     /// selects nothing.
-    pub(crate) fn parse(selector: &Value) -> Option<Self> {
+    pub fn parse(selector: &Value) -> Option<Self> {
         let selector = selector.as_object()?;
         let mut requirements = match selector.get("matchLabels") {
             None | Some(Value::Null) => Vec::new(),
@@ -47,9 +49,14 @@ impl Selector {
     }
 
     /// Whether an object's labels are selected.
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    pub fn matches(&self, object: &Value) -> bool {
         let labels = object.pointer("/metadata/labels");
-        let value = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
+        self.matches_labels(labels.unwrap_or(&Value::Null))
+    }
+
+    /// Whether labels are selected.
+    pub fn matches_labels(&self, labels: &Value) -> bool {
+        let value = |key: &str| labels.get(key).and_then(Value::as_str);
         self.0.iter().all(|requirement| match requirement {
             Requirement::In(key, values) => {
                 value(key).is_some_and(|v| values.iter().any(|w| w == v))

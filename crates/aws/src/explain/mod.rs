@@ -57,6 +57,8 @@ pub fn remedies(state: &State, fabric: &Fabric, trace: &Trace) -> Vec<String> {
         DropReason::AnswerMismatch { .. } => vec![
             "The answer takes another way than the call and comes from another address; make both directions use the same gateway.".to_owned(),
         ],
+        // What a cluster's services and policies say, AWS knows nothing of.
+        DropReason::Node { .. } => Vec::new(),
         DropReason::Loop { at } => vec![format!("The routes send the packet round in a circle at {at}; change one of them.")],
     }
 }

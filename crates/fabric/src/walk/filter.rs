@@ -1,11 +1,16 @@
 //! What a filter says of a packet.
 
 use crate::{
-    AddressMatch, AddressSet, AddressTerm, Fabric, Filter, FilterAction, FilterRule, Flow,
+    AddressMatch, AddressSet, AddressSetId, AddressTerm, Filter, FilterAction, FilterRule, Flow,
     NumberRange, Protocol, ProtocolMatch, RuleId, Transport,
 };
+use imbl::OrdMap;
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// The address sets that rules may name.
+pub type Sets = OrdMap<AddressSetId, Arc<AddressSet>>;
 
 /// A filter's answer, with the rule that gave it; a denial without one is the filter's implicit last
 /// rule.
@@ -18,13 +23,13 @@ pub enum Decision {
 }
 
 /// Asks a filter's rules in one direction about a packet. State is the caller's business.
-pub fn decide(fabric: &Fabric, filter: &Filter, ingress: bool, packet: &Flow) -> Decision {
+pub fn decide(sets: &Sets, filter: &Filter, ingress: bool, packet: &Flow) -> Decision {
     let rules = if ingress {
         &filter.ingress
     } else {
         &filter.egress
     };
-    match rules.iter().find(|rule| matches(fabric, rule, packet)) {
+    match rules.iter().find(|rule| matches(sets, rule, packet)) {
         Some(rule) if rule.action == FilterAction::Allow => Decision::Allow(rule.id.clone()),
         Some(rule) => Decision::Deny(Some(rule.id.clone())),
         None => Decision::Deny(None),
@@ -32,10 +37,10 @@ pub fn decide(fabric: &Fabric, filter: &Filter, ingress: bool, packet: &Flow) ->
 }
 
 /// Whether a rule matches a packet.
-pub fn matches(fabric: &Fabric, rule: &FilterRule, packet: &Flow) -> bool {
+pub fn matches(sets: &Sets, rule: &FilterRule, packet: &Flow) -> bool {
     protocol_matches(&rule.protocol, &packet.transport)
-        && address_matches(fabric, &rule.source, packet.source)
-        && address_matches(fabric, &rule.destination, packet.destination)
+        && address_matches(sets, &rule.source, packet.source)
+        && address_matches(sets, &rule.destination, packet.destination)
 }
 
 fn protocol_matches(protocol: &ProtocolMatch, transport: &Transport) -> bool {
@@ -78,7 +83,8 @@ pub fn protocol_of(transport: &Transport) -> Protocol {
     }
 }
 
-fn ports_of(transport: &Transport) -> Option<(u16, u16)> {
+/// The source and destination ports of a transport that has some.
+pub fn ports_of(transport: &Transport) -> Option<(u16, u16)> {
     match *transport {
         Transport::Tcp {
             source_port,
@@ -92,15 +98,12 @@ fn ports_of(transport: &Transport) -> Option<(u16, u16)> {
     }
 }
 
-fn address_matches(fabric: &Fabric, operand: &AddressMatch, address: Ipv4Addr) -> bool {
+fn address_matches(sets: &Sets, operand: &AddressMatch, address: Ipv4Addr) -> bool {
     match operand {
         AddressMatch::Any => true,
         AddressMatch::AnyOf(terms) => terms.iter().any(|term| match term {
             AddressTerm::Prefix(prefix) => prefix.contains(&address),
-            AddressTerm::Set(id) => fabric
-                .address_sets
-                .get(id)
-                .is_some_and(|set| set.contains(address)),
+            AddressTerm::Set(id) => sets.get(id).is_some_and(|set| set.contains(address)),
         }),
     }
 }

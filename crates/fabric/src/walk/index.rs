@@ -1,9 +1,13 @@
 //! Who has which address.
 
-use crate::{Fabric, GatewayId, GatewayKind, HostId, InternetGateway, NetworkId, Port};
+use crate::{
+    Fabric, Frontend, GatewayId, GatewayKind, HostId, InternetGateway, NetworkId, Node, Port,
+    Protocol, Service,
+};
 use ipnet::Ipv4Net;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
+use std::sync::OnceLock;
 
 /// Owners of addresses, by network.
 #[derive(Debug, Default)]
@@ -12,6 +16,82 @@ pub(super) struct Index<'a> {
     prefixes: HashMap<&'a NetworkId, Vec<(Ipv4Net, &'a Port)>>,
     publics: HashMap<(&'a NetworkId, Ipv4Addr), Translation<'a>>,
     of_host: HashMap<&'a HostId, Vec<&'a Port>>,
+    nodes: HashMap<&'a HostId, IndexedNode<'a>>,
+}
+
+/// A node, and its frontends once somebody asks for one.
+#[derive(Debug)]
+pub(super) struct IndexedNode<'a> {
+    pub(super) node: &'a Node,
+    frontends: OnceLock<Frontends<'a>>,
+}
+
+/// Who has which frontend of a node.
+#[derive(Debug, Default)]
+struct Frontends<'a> {
+    by_place: HashMap<(Ipv4Addr, Protocol, u16), (&'a Service, &'a Frontend)>,
+    cluster_addresses: HashSet<Ipv4Addr>,
+}
+
+impl<'a> Frontends<'a> {
+    fn new(node: &'a Node) -> Self {
+        let mut index = Self::default();
+        let services = &node.services;
+        for service in services.services.values() {
+            for frontend in &service.frontends {
+                for (address, port) in frontend.places(&services.node_addresses) {
+                    if frontend.is_internal() {
+                        index.cluster_addresses.insert(address);
+                    }
+                    let claim = (service.as_ref(), frontend);
+                    let holder = index
+                        .by_place
+                        .entry((address, service.protocol, port))
+                        .or_insert(claim);
+                    if !holder.0.translates(holder.1) && service.translates(frontend) {
+                        *holder = claim;
+                    }
+                }
+            }
+        }
+        index
+    }
+}
+
+impl<'a> IndexedNode<'a> {
+    fn frontends(&self) -> &Frontends<'a> {
+        self.frontends.get_or_init(|| Frontends::new(self.node))
+    }
+
+    /// Whose frontend an address and port are.
+    pub(super) fn frontend(
+        &self,
+        address: Ipv4Addr,
+        protocol: Protocol,
+        port: u16,
+    ) -> Option<(&'a Service, &'a Frontend)> {
+        self.frontends()
+            .by_place
+            .get(&(address, protocol, port))
+            .copied()
+    }
+
+    /// Whether an address is a service's cluster address.
+    pub(super) fn is_cluster_address(&self, address: Ipv4Addr) -> bool {
+        self.frontends().cluster_addresses.contains(&address)
+    }
+
+    /// Whether a service takes a protocol at an address, at whatever port.
+    pub(super) fn takes(&self, address: Ipv4Addr, protocol: Protocol) -> bool {
+        let services = &self.node.services;
+        services
+            .services
+            .values()
+            .filter(|service| service.protocol == protocol)
+            .flat_map(|service| &service.frontends)
+            .flat_map(|frontend| frontend.places(&services.node_addresses))
+            .any(|(own, _)| own == address)
+    }
 }
 
 /// A public address: the gateway that has it and the private address behind it.
@@ -46,6 +126,10 @@ impl<'a> Index<'a> {
                 index.of_host.entry(host).or_default().push(port);
             }
         }
+        for (id, node) in &fabric.nodes {
+            let frontends = OnceLock::new();
+            index.nodes.insert(id, IndexedNode { node, frontends });
+        }
         for (id, gateway) in &fabric.gateways {
             let GatewayKind::Internet(gateway) = &gateway.kind;
             for (private, public) in &gateway.translations {
@@ -79,6 +163,11 @@ impl<'a> Index<'a> {
         covering
             .max_by_key(|(prefix, _)| prefix.prefix_len())
             .map(|(_, port)| Owner::Port(port))
+    }
+
+    /// What a host does as a node.
+    pub(super) fn node(&self, host: &HostId) -> Option<&IndexedNode<'a>> {
+        self.nodes.get(host)
     }
 
     /// A host's ports.

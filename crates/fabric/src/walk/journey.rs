@@ -3,7 +3,8 @@
 use super::Walker;
 use super::state::State;
 use crate::{
-    Direction, DropReason, Flow, Hop, HopAction, Host, HostId, Port, RuleId, Trace, Verdict,
+    Backend, Choice, Direction, DropReason, Flow, Hop, HopAction, Host, HostId, Port, RuleId,
+    ServiceId, Trace, Verdict, Way,
 };
 use std::collections::HashSet;
 
@@ -39,6 +40,9 @@ impl From<DropReason> for Stop {
     }
 }
 
+/// Which of its choices each chooser takes, in order; the first where nothing is said.
+pub(super) type Script = Vec<usize>;
+
 /// Both ways of one flow.
 pub(super) struct Journey<'w, 'a> {
     pub(super) walker: &'w Walker<'a>,
@@ -46,16 +50,23 @@ pub(super) struct Journey<'w, 'a> {
     pub(super) direction: Direction,
     hops: Vec<Hop>,
     seen: HashSet<(String, Flow)>,
+    script: Script,
+    choices: Vec<Choice>,
+    /// How many each choice was of.
+    offered: Vec<usize>,
 }
 
 impl<'w, 'a> Journey<'w, 'a> {
-    pub(super) fn new(walker: &'w Walker<'a>) -> Self {
+    pub(super) fn new(walker: &'w Walker<'a>, script: Script) -> Self {
         Self {
             walker,
             state: State::default(),
             direction: Direction::Out,
             hops: Vec::new(),
             seen: HashSet::new(),
+            script,
+            choices: Vec::new(),
+            offered: Vec::new(),
         }
     }
 
@@ -74,6 +85,24 @@ impl<'w, 'a> Journey<'w, 'a> {
                 packet.transport,
                 Transport::Udp { .. } | Transport::Other(_)
             )
+    }
+
+    /// Takes one of some backends: the one that the script says.
+    pub(super) fn choose(
+        &mut self,
+        node: &HostId,
+        service: &ServiceId,
+        backends: &'a [Backend],
+    ) -> Option<&'a Backend> {
+        let turn = self.choices.len();
+        let backend = backends.get(self.script.get(turn).copied().unwrap_or_default())?;
+        self.choices.push(Choice {
+            node: node.clone(),
+            service: service.clone(),
+            backend: backend.clone(),
+        });
+        self.offered.push(backends.len());
+        Some(backend)
     }
 
     /// Notes a step.
@@ -117,12 +146,40 @@ impl<'w, 'a> Journey<'w, 'a> {
         flow: Flow,
         arrived: Option<(HostId, Flow)>,
         verdict: Verdict,
-    ) -> Trace {
-        Trace {
+    ) -> Told {
+        let trace = Trace {
             flow,
             hops: self.hops,
             arrived,
             verdict,
+        };
+        Told {
+            way: Way {
+                choices: self.choices,
+                trace,
+            },
+            script: self.script,
+            offered: self.offered,
         }
+    }
+}
+
+/// A way told to its end.
+pub(super) struct Told {
+    pub(super) way: Way,
+    script: Script,
+    offered: Vec<usize>,
+}
+
+impl Told {
+    /// The script of the next way: the last choice that has another one after it is made otherwise.
+    pub(super) fn next(&self) -> Option<Script> {
+        let taken = |turn: usize| self.script.get(turn).copied().unwrap_or_default();
+        let turn = (0..self.offered.len())
+            .rev()
+            .find(|turn| taken(*turn) + 1 < self.offered.get(*turn).copied().unwrap_or_default())?;
+        let mut script: Script = (0..turn).map(taken).collect();
+        script.push(taken(turn) + 1);
+        Some(script)
     }
 }

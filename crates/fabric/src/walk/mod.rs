@@ -8,6 +8,9 @@
 //! chooses where it leaves the network; the boundary filter of the segment it leaves and of the one
 //! it enters, if they differ; the receiving port's layers, last to first; its guard; and the
 //! receiving host, which takes it, forwards it, or drops it. Gateways translate between networks.
+//!
+//! Where a service's backend is chosen by chance, there is a [way](Walker::ways) for each. `walk` tells
+//! the first if all end alike, and says *unknown* if it depends on the choice.
 
 pub mod filter;
 mod gateway;
@@ -15,14 +18,21 @@ mod host;
 mod index;
 mod journey;
 mod network;
+mod policy;
+mod service;
+mod settle;
 mod state;
 
 use crate::{
     Direction, DropReason, Fabric, Flow, HopAction, Host, HostId, Origin, PortId, Trace, Verdict,
+    Way,
 };
 use index::Index;
-use journey::{End, Journey, Stop};
+use journey::{End, Journey, Script, Stop, Told};
 use std::net::Ipv4Addr;
+
+/// How many ways are told: enough for every backend of a large service.
+pub const MOST_WAYS: usize = 10_000;
 
 /// Follows a connection attempt through the fabric and back.
 pub fn walk(fabric: &Fabric, from: &Origin, flow: Flow) -> Trace {
@@ -48,7 +58,30 @@ impl<'a> Walker<'a> {
     /// Follows a connection attempt and its answer. A source of `0.0.0.0` becomes the primary address
     /// of the port that the sender's routes choose.
     pub fn walk(&self, from: &Origin, flow: Flow) -> Trace {
-        let mut journey = Journey::new(self);
+        let first = self.way(from, flow, Script::new());
+        if first.next().is_none() {
+            return first.way.trace;
+        }
+        settle::settle(first.way.trace, &self.ways(from, flow))
+    }
+
+    /// Every way that a connection attempt may take: one for each choice of backends, never none.
+    /// Beyond [`MOST_WAYS`] the rest is left out.
+    pub fn ways(&self, from: &Origin, flow: Flow) -> Vec<Way> {
+        let mut ways = Vec::new();
+        let mut script = Some(Script::new());
+        while let Some(next) = script.take() {
+            let told = self.way(from, flow, next);
+            if ways.len() < MOST_WAYS {
+                script = told.next();
+            }
+            ways.push(told.way);
+        }
+        ways
+    }
+
+    fn way(&self, from: &Origin, flow: Flow, script: Script) -> Told {
+        let mut journey = Journey::new(self, script);
         match self.origin(from, flow) {
             Ok((host, flow)) => {
                 let outcome = journey.send(host, flow);
@@ -76,12 +109,11 @@ impl<'a> Walker<'a> {
             .ok_or_else(|| nobody(id.as_str()))?;
         if flow.source == Ipv4Addr::UNSPECIFIED {
             let port = match from {
-                Origin::Port(id) => Some(id),
-                Origin::Host(_) => host::route(host, flow).map(|route| &route.port),
+                Origin::Port(id) => self.fabric.ports.get(id).map(AsRef::as_ref),
+                Origin::Host(_) => self.exit(host, flow),
             };
-            let port = port.and_then(|port| self.fabric.ports.get(port));
-            if let Some(address) = port.and_then(|port| port.addresses.first()) {
-                flow.source = *address;
+            if let Some(address) = port.and_then(|port| self.address_by(port, host)) {
+                flow.source = address;
             }
         }
         Ok((host, flow))
@@ -103,7 +135,7 @@ impl<'a> Walker<'a> {
         caller: &Host,
         flow: Flow,
         outcome: Result<End<'a>, Stop>,
-    ) -> Trace {
+    ) -> Told {
         let (arrived, outcome) = match outcome {
             Err(stop) => return journey.told(flow, None, stop.verdict(Direction::Out)),
             Ok(End::Service { port, packet }) => {

@@ -3,7 +3,7 @@
 use super::filter::{Decision, decide};
 use super::index::{Owner, Translation};
 use super::journey::{End, Journey, Stop};
-use super::state::Leg;
+use super::state::{Leg, Side};
 use crate::{
     DropCause, DropReason, FilterId, Flow, Gateway, HopAction, Layer, NetworkId, Port, Route,
     RouteTable, RouteTableId, Segment, Target,
@@ -110,7 +110,8 @@ impl<'a> Journey<'_, 'a> {
         if port.layers.is_empty() {
             return Ok(());
         }
-        if self.state.is_tracked(&port.id, packet, leg) {
+        let side = Side::Port(port.id.clone());
+        if self.state.is_tracked(&side, packet, leg) {
             let filter = first_filter(&port.layers[0]);
             self.hop(
                 &port.id,
@@ -128,7 +129,7 @@ impl<'a> Journey<'_, 'a> {
         for layer in in_order {
             self.layer(port, layer, packet, leg)?;
         }
-        self.state.track(&port.id, packet, leg);
+        self.state.track(side, packet, leg);
         Ok(())
     }
 
@@ -143,7 +144,7 @@ impl<'a> Journey<'_, 'a> {
             let Some(filter) = self.walker.fabric.filters.get(id) else {
                 continue;
             };
-            match decide(self.walker.fabric, filter, ingress, &packet) {
+            match decide(&self.walker.fabric.address_sets, filter, ingress, &packet) {
                 Decision::Allow(rule) => {
                     let side = if ingress { "inbound" } else { "outbound" };
                     self.hop(
@@ -359,7 +360,7 @@ impl<'a> Journey<'_, 'a> {
             )));
         };
         let side = if ingress { "inbound" } else { "outbound" };
-        match decide(self.walker.fabric, filter, ingress, &packet) {
+        match decide(&self.walker.fabric.address_sets, filter, ingress, &packet) {
             Decision::Allow(rule) => {
                 self.hop(
                     &segment.id,

@@ -2,6 +2,7 @@
 
 use crate::{Flow, HostId, PortId};
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 
 /// Which way a packet passes a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,52 +22,72 @@ impl Leg {
     }
 }
 
-/// A source translation that a host made: what it forwarded, before and after.
+/// Who remembers that it let a flow through.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// A port.
+    Port(PortId),
+    /// A pod, by its address, at its node.
+    Pod(HostId, Ipv4Addr),
+}
+
+/// A translation that a host made of a flow.
 #[derive(Clone, Debug)]
 struct Mapping {
     host: HostId,
     before: Flow,
+    between: Flow,
     after: Flow,
 }
 
-/// Ports' tracked flows and hosts' translations.
+/// What a host makes of a packet that answers what it translated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undone {
+    /// With its real source and the destination that the caller really has: as the host routes it.
+    pub(super) between: Flow,
+    /// As the caller expects it.
+    pub(super) original: Flow,
+}
+
+/// Tracked flows and hosts' translations.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    tracked: HashSet<(PortId, Flow, Leg)>,
+    tracked: HashSet<(Side, Flow, Leg)>,
     mappings: Vec<Mapping>,
 }
 
 impl State {
-    /// A port let this packet through.
-    pub(super) fn track(&mut self, port: &PortId, packet: Flow, leg: Leg) {
-        self.tracked.insert((port.clone(), packet, leg));
+    /// A side let this packet through.
+    pub(super) fn track(&mut self, side: Side, packet: Flow, leg: Leg) {
+        self.tracked.insert((side, packet, leg));
     }
 
-    /// Whether a port knows this packet's flow: it let the same packet through that way before, or
+    /// Whether a side knows this packet's flow: it let the same packet through that way before, or
     /// the packet that this one answers the other way.
-    pub(super) fn is_tracked(&self, port: &PortId, packet: Flow, leg: Leg) -> bool {
-        self.tracked.contains(&(port.clone(), packet, leg))
+    pub(super) fn is_tracked(&self, side: &Side, packet: Flow, leg: Leg) -> bool {
+        self.tracked.contains(&(side.clone(), packet, leg))
             || self
                 .tracked
-                .contains(&(port.clone(), packet.reversed(), leg.opposite()))
+                .contains(&(side.clone(), packet.reversed(), leg.opposite()))
     }
 
-    /// A host translated a packet.
-    pub(super) fn map(&mut self, host: &HostId, before: Flow, after: Flow) {
+    /// A host translated a packet: its destination before it routed it, its source after.
+    pub(super) fn map(&mut self, host: &HostId, before: Flow, between: Flow, after: Flow) {
         self.mappings.push(Mapping {
             host: host.clone(),
             before,
+            between,
             after,
         });
     }
 
-    /// The packet that a host makes of one that answers what it translated.
-    pub(super) fn unmap(&self, host: &HostId, packet: Flow) -> Option<Flow> {
+    /// What a host makes of a packet, if it answers one that the host translated.
+    pub(super) fn undo(&self, host: &HostId, packet: Flow) -> Option<Undone> {
         let answers =
             |mapping: &&Mapping| mapping.host == *host && mapping.after.reversed() == packet;
-        self.mappings
-            .iter()
-            .find(answers)
-            .map(|mapping| mapping.before.reversed())
+        self.mappings.iter().find(answers).map(|mapping| Undone {
+            between: mapping.between.reversed(),
+            original: mapping.before.reversed(),
+        })
     }
 }

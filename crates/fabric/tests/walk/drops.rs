@@ -1,5 +1,6 @@
 //! Every way to be dropped arises, is told with what decided, and ends a trace in a denying hop.
 
+use crate::cluster::{cluster, web};
 use crate::world::*;
 use fabric::*;
 
@@ -150,6 +151,11 @@ fn case(reason: &DropReason) -> Case {
             world.edit_host("b", |host| host.forwarding = true);
             (world, "a", tcp("192.0.2.1", 80))
         }
+        DropReason::Node { .. } => {
+            let mut world = cluster();
+            world.service(&web(&[]));
+            (world, "pod/client-1", tcp("10.96.0.80", 80))
+        }
     }
 }
 
@@ -228,6 +234,12 @@ fn every_reason() -> Vec<DropReason> {
             got: packet,
         },
         DropReason::Loop { at: String::new() },
+        DropReason::Node {
+            host: "a".into(),
+            why: NodeDrop::NoEndpoints {
+                service: "default/web:http".into(),
+            },
+        },
     ]
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod drops;
+mod policies;
+mod services;
 mod shapes;
 mod world;

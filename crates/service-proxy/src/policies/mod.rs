@@ -1,0 +1,256 @@
+//! Network policies: which pods are isolated, and what is let through.
+//!
+//! A policy becomes an any-allow filter with the policy's rules; the peers that it names by labels
+//! become sets of addresses, one for every distinct selector, which change member by member as pods
+//! come and go. Named ports become numbers, with the pods that have them at that number.
+//!
+//! What is modelled: pod and namespace selectors, blocks with exceptions, numeric, ranged and named
+//! ports of TCP, UDP and SCTP, policy types and their defaults. Pods in their node's network are
+//! neither isolated nor peers, as most engines have it: their traffic is the node's. Pods that have
+//! finished, or have no address yet, don't count. A named port of a block of addresses matches
+//! nothing, since no pod says which number it is.
+//! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
+
+mod block;
+mod member;
+mod peer;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use crate::object::{Name, text};
+use fabric::{AddressSetId, FilterId, Isolation, Policies};
+use imbl::OrdMap;
+use member::{Cluster, Pod};
+use peer::{PeerSet, SetKey};
+use rule::Policy;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// A node's pods.
+type Isolations = OrdMap<Ipv4Addr, Arc<Isolation>>;
+
+/// Keeps a cluster's policies as the objects say that it is told of, for each of its nodes.
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    cluster: Cluster,
+    policies: BTreeMap<Name, Policy>,
+    sets: BTreeMap<AddressSetId, PeerSet>,
+    /// Which sets each filter names.
+    uses: BTreeMap<FilterId, BTreeSet<AddressSetId>>,
+    by_node: BTreeMap<String, Isolations>,
+    /// Filters and sets; its pods stay empty.
+    compiled: Policies,
+}
+
+impl Compiler {
+    /// A compiler that knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The policies as one node enforces them. The cost is a few counters: filters and sets are
+    /// shared by all nodes.
+    pub fn on(&self, node: &str) -> Policies {
+        Policies {
+            pods: self.by_node.get(node).cloned().unwrap_or_default(),
+            ..self.compiled.clone()
+        }
+    }
+
+    /// A policy is there, new or changed.
+    pub fn policy(&mut self, object: &Value) {
+        let name = Name::of(object);
+        self.policies.insert(name.clone(), Policy::read(object));
+        self.compile(&name);
+        self.isolate_namespace(&name.namespace);
+    }
+
+    /// A policy is gone.
+    pub fn policy_gone(&mut self, namespace: &str, name: &str) {
+        let name = Name::new(namespace, name);
+        if self.policies.remove(&name).is_some() {
+            self.compile(&name);
+            self.isolate_namespace(namespace);
+        }
+    }
+
+    /// A namespace is there, new or changed.
+    pub fn namespace(&mut self, object: &Value) {
+        let name = text(object, "/metadata/name").to_owned();
+        if self.cluster.set_namespace(&name, object) {
+            self.relabelled(&name);
+        }
+    }
+
+    /// A namespace is gone.
+    pub fn namespace_gone(&mut self, name: &str) {
+        if self.cluster.remove_namespace(name) {
+            self.relabelled(name);
+        }
+    }
+
+    /// A pod is there, new or changed.
+    pub fn pod(&mut self, object: &Value) {
+        self.set_pod(&Name::of(object), Pod::read(object));
+    }
+
+    /// A pod is gone.
+    pub fn pod_gone(&mut self, namespace: &str, name: &str) {
+        self.set_pod(&Name::new(namespace, name), None);
+    }
+
+    fn set_pod(&mut self, name: &Name, pod: Option<Pod>) {
+        if self.cluster.pods.get(name) == pod.as_ref() {
+            return;
+        }
+        let old = self.cluster.set_pod(name, pod.clone());
+        for (id, set) in &mut self.sets {
+            set.pod_changed(&self.cluster, name, old.as_ref(), pod.as_ref());
+            publish(id, set, &mut self.compiled);
+        }
+        if old.iter().chain(&pod).any(Pod::names_ports) {
+            self.recompile_named();
+        }
+        if let Some(old) = &old {
+            self.release(old);
+        }
+        if let Some(pod) = &pod {
+            self.isolate(name, pod);
+        }
+    }
+
+    /// A pod no longer has its address; another one may have it already.
+    fn release(&mut self, old: &Pod) {
+        if let Some(pods) = self.by_node.get_mut(&old.node) {
+            pods.remove(&old.address);
+        }
+        let others: Vec<(Name, Pod)> = self
+            .cluster
+            .at(old.address)
+            .map(|(name, pod)| (name.clone(), pod.clone()))
+            .collect();
+        for (name, pod) in others {
+            self.isolate(&name, &pod);
+        }
+    }
+
+    /// A namespace's labels changed: sets that select namespaces may have other members.
+    fn relabelled(&mut self, namespace: &str) {
+        for (id, set) in &mut self.sets {
+            set.namespace_changed(&self.cluster, namespace);
+            publish(id, set, &mut self.compiled);
+        }
+        self.recompile_named();
+    }
+
+    /// Compiles the policies that name ports again: pods decide which numbers these are.
+    fn recompile_named(&mut self) {
+        let named = self
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.names_ports());
+        let names: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.compile(&name);
+        }
+    }
+
+    /// Writes a policy's filter and sees to its sets.
+    fn compile(&mut self, name: &Name) {
+        let id = FilterId::from(name.to_string());
+        let mut used: BTreeMap<AddressSetId, SetKey> = BTreeMap::new();
+        match self.policies.get(name) {
+            Some(policy) => {
+                let filter = policy.filter(name, &self.cluster, &mut used);
+                let known = self.compiled.filters.get(&id);
+                if known.is_none_or(|known| **known != filter) {
+                    self.compiled.filters.insert(id.clone(), Arc::new(filter));
+                }
+            }
+            None => {
+                self.compiled.filters.remove(&id);
+            }
+        }
+        self.keep_sets(&id, used);
+    }
+
+    /// A filter names these sets now, and no others.
+    fn keep_sets(&mut self, filter: &FilterId, used: BTreeMap<AddressSetId, SetKey>) {
+        let ids: BTreeSet<AddressSetId> = used.keys().cloned().collect();
+        for (id, key) in used {
+            let set = self
+                .sets
+                .entry(id.clone())
+                .or_insert_with(|| PeerSet::new(key, &self.cluster));
+            set.users.insert(filter.clone());
+            publish(&id, set, &mut self.compiled);
+        }
+        for id in self.uses.remove(filter).unwrap_or_default() {
+            if !ids.contains(&id)
+                && let Some(set) = self.sets.get_mut(&id)
+            {
+                set.users.remove(filter);
+                if set.users.is_empty() {
+                    self.sets.remove(&id);
+                    self.compiled.address_sets.remove(&id);
+                }
+            }
+        }
+        if !ids.is_empty() {
+            self.uses.insert(filter.clone(), ids);
+        }
+    }
+
+    fn isolate_namespace(&mut self, namespace: &str) {
+        let pods: Vec<(Name, Pod)> = self
+            .cluster
+            .of_namespace(namespace)
+            .map(|(name, pod)| (name.clone(), pod.clone()))
+            .collect();
+        for (name, pod) in pods {
+            self.isolate(&name, &pod);
+        }
+    }
+
+    /// Writes down which policies select a pod.
+    fn isolate(&mut self, name: &Name, pod: &Pod) {
+        if pod.host_network {
+            return;
+        }
+        let selecting: Vec<(&Name, &Policy)> = self
+            .policies
+            .range(Name::new(&name.namespace, "")..)
+            .take_while(|(policy, _)| policy.namespace == name.namespace)
+            .filter(|(_, policy)| policy.selects(pod))
+            .collect();
+        let by = |isolates: &dyn Fn(&Policy) -> bool| {
+            let ids: BTreeSet<FilterId> = selecting
+                .iter()
+                .filter(|(_, policy)| isolates(policy))
+                .map(|(name, _)| FilterId::from(name.to_string()))
+                .collect();
+            (!ids.is_empty()).then(|| ids.into_iter().collect())
+        };
+        let isolation = Isolation {
+            pod: name.to_string(),
+            ingress: by(&|policy| policy.isolates_ingress),
+            egress: by(&|policy| policy.isolates_egress),
+        };
+        let pods = self.by_node.entry(pod.node.clone()).or_default();
+        let known = pods.get(&pod.address);
+        if known.is_none_or(|known| **known != isolation) {
+            pods.insert(pod.address, Arc::new(isolation));
+        }
+    }
+}
+
+/// Makes the set that others see the one that is kept.
+fn publish(id: &AddressSetId, set: &mut PeerSet, compiled: &mut Policies) {
+    if std::mem::take(&mut set.changed) {
+        let published = Arc::new(set.published(id));
+        compiled.address_sets.insert(id.clone(), published);
+    }
+}
