@@ -6,7 +6,7 @@ use crate::internet::{self, PlaceError};
 use aws::Moment;
 use aws::compile::Outside;
 use aws::model::State;
-use fabric::Fabric;
+use fabric::{Fabric, HostId};
 use kernel::Engine;
 use kernel::engine::ApplyError;
 use std::collections::{BTreeMap, BTreeSet};
