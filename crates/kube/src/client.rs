@@ -22,6 +22,7 @@ impl Client {
                 crate::api::rbac::MASTERS.to_owned(),
                 "system:authenticated".to_owned(),
             ],
+            ..User::default()
         };
         Self {
             cluster,

@@ -6,16 +6,19 @@
 //! * [`store`]: objects by key, each change with a revision of its own.
 //! * [`merge`]: strategic merge patches, and server-side apply.
 //! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
+//! * [`outward`]: how the API server calls kubelets, pods and webhooks.
 //! * [`client`], [`controllers`], [`scheduler`]: what acts on objects, by the API alone.
 //! * [`api`]: requests in, answers and changes out. Pure: sockets and disks are the lab's.
 
 pub mod api;
+pub mod certificates;
 pub mod client;
 pub mod cluster;
 pub mod controllers;
 pub mod custom;
 pub mod merge;
 pub mod object;
+pub mod outward;
 pub mod quantity;
 pub mod registry;
 pub mod resource;

@@ -38,7 +38,7 @@ pub enum Admission {
 
 /// What a request's answer says (RFC 1928, 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     Succeeded = 0,
     Failed = 1,
     NetworkUnreachable = 3,
@@ -207,7 +207,11 @@ async fn connect(cloud: &Cloud, target: Target) -> Result<TcpStream, Outcome> {
     }
 }
 
-fn look_up(cloud: &Cloud, name: &str) -> Result<Ipv4Addr, Outcome> {
+/// The address that a name has on the lab's internet, or that it is.
+///
+/// # Errors
+/// It has none.
+pub(crate) fn look_up(cloud: &Cloud, name: &str) -> Result<Ipv4Addr, Outcome> {
     if let Ok(address) = name.parse() {
         return Ok(address);
     }

@@ -161,6 +161,7 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
     let user = User {
         name: "fuzz".to_owned(),
         groups: vec![rbac::MASTERS.to_owned()],
+        ..User::default()
     };
     let context = Context {
         user: &user,

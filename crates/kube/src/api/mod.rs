@@ -4,6 +4,7 @@
 
 mod admission;
 mod body;
+pub mod connect;
 mod defaults;
 mod delete;
 mod discovery;
@@ -28,11 +29,12 @@ pub use status::{Cause, Status};
 pub use watch::{Event, EventKind, Filter};
 
 use crate::registry;
-use crate::resource::{Resource, Subresource};
+use crate::resource::Resource;
 use crate::schema::rfc3339;
 use crate::store::{Change, Key, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 pub use workloads::{Pace, PodRange};
@@ -44,6 +46,10 @@ pub struct User {
     pub name: String,
     /// The groups.
     pub groups: Vec<String>,
+    /// What tells them from others of the same name; empty where nothing does.
+    pub uid: String,
+    /// What else is known of them.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl User {
@@ -52,7 +58,20 @@ impl User {
         Self {
             name: "system:anonymous".to_owned(),
             groups: vec!["system:unauthenticated".to_owned()],
+            ..Self::default()
         }
+    }
+
+    /// As reviews and audit events tell of them: a `UserInfo`.
+    pub fn value(&self) -> Value {
+        let mut value = serde_json::json!({"username": self.name, "groups": self.groups});
+        if !self.uid.is_empty() {
+            value["uid"] = serde_json::json!(self.uid);
+        }
+        if !self.extra.is_empty() {
+            value["extra"] = serde_json::json!(self.extra);
+        }
+        value
     }
 }
 
@@ -104,22 +123,21 @@ pub enum Answer {
     Text(String),
     /// Changes as they come.
     Watch(Filter),
-    /// Something that the cluster's nodes have: the request goes on to a kubelet.
-    Node {
-        /// The pod or node.
-        object: Arc<Value>,
-        /// What is asked of it.
-        subresource: Subresource,
-        /// What follows a `proxy`.
-        rest: String,
-    },
+    /// The request goes on to a node, a pod or a service.
+    Backend(Box<connect::Backend>),
+    /// There is nothing to say.
+    Nothing,
     /// A service account's token, to be signed.
     Token {
         /// The request, its spec filled in.
         request: Value,
         /// The account.
         account: Arc<Value>,
+        /// The name and uid of the node where the pod is that the token is bound to.
+        node: Value,
     },
+    /// Whom a token stands for, to be looked at.
+    TokenReview(Value),
 }
 
 impl Answer {

@@ -25,14 +25,15 @@ pub(super) fn answer(
                 groups: groups
                     .filter_map(|g| g.as_str().map(str::to_owned))
                     .collect(),
+                ..User::default()
             };
             access(call, &user, &object)
         }
         "SelfSubjectRulesReview" => self_rules(call, &object),
         "SelfSubjectReview" => {
-            let user = call.context.user;
-            json!({"userInfo": {"username": user.name, "groups": user.groups}})
+            json!({"userInfo": call.context.user.value()})
         }
+        "TokenReview" => return Ok(Answer::TokenReview(object)),
         "Binding" => return write_binding(call, target, &object),
         other => return Err(Status::not_implemented(other)),
     };

@@ -11,7 +11,7 @@ use std::fmt;
 pub struct Status {
     /// The HTTP status.
     pub code: u16,
-    /// Why, in a word that clients understand.
+    /// Why, in a word that clients understand; empty where there is none.
     pub reason: &'static str,
     /// Why, in words for people.
     pub message: String,
@@ -102,6 +102,22 @@ impl Cause {
     }
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl Cause {
+    /// As a `Status` tells it.
+    fn value(&self) -> Value {
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
+    }
+}
+
 impl Status {
     /// A refusal without details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
@@ -167,29 +183,33 @@ impl Status {
 
     /// The object can't be, field by field.
     pub fn invalid(resource: &Resource, name: &str, causes: &[Cause]) -> Self {
-        let told: Vec<_> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let kind = resource.qualified_kind();
+        let mut status = Self::invalid_kind(&kind, name, causes);
+        if let Some(details) = &mut status.details {
+            details["kind"] = json!(resource.kind);
+            if !resource.group.is_empty() {
+                details["group"] = json!(resource.group);
+            }
+        }
+        status
+    }
+
+    /// Something of a kind that is no resource can't be, field by field.
+    pub fn invalid_kind(kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let told: Vec<_> = causes.iter().map(Cause::to_string).collect();
         let told = match told.as_slice() {
             [only] => only.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let kind = resource.qualified_kind();
-        let mut status = Self::new(
-            422,
-            "Invalid",
-            format!("{kind} {name:?} is invalid: {told}"),
-        )
-        .about(resource, name);
-        if let Some(details) = &mut status.details {
-            details["kind"] = json!(resource.kind);
-            let causes = causes.iter().map(|cause| {
-                json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
-            });
-            details["causes"] = causes.collect();
+        let causes: Vec<Value> = causes.iter().map(Cause::value).collect();
+        Self {
+            details: Some(json!({"name": name, "kind": kind, "causes": causes})),
+            ..Self::new(
+                422,
+                "Invalid",
+                format!("{kind} {name:?} is invalid: {told}"),
+            )
         }
-        status
     }
 
     /// The user may not.
@@ -242,6 +262,16 @@ impl Status {
         )
     }
 
+    /// Nobody is there who could answer.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
+    /// Something failed that Kubernetes has no word for.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
     /// The lab failed.
     pub fn internal(message: impl fmt::Display) -> Self {
         let message = format!("Internal error occurred: {message}");
@@ -259,6 +289,9 @@ impl Status {
             "reason": self.reason,
             "code": self.code,
         });
+        if self.reason.is_empty() {
+            crate::object::object_mut(&mut value).remove("reason");
+        }
         if let Some(details) = &self.details {
             value["details"] = details.clone();
         }

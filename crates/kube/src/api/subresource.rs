@@ -3,10 +3,11 @@
 use super::read::{find, shown};
 use super::status::Status;
 use super::write::{self, Owners, Part};
-use super::{Answer, Call, Method, Target, body, delete, patch};
+use super::{Answer, Call, Method, Target, body, connect, delete, patch};
 use crate::custom::{ScalePaths, path};
 use crate::object;
 use crate::resource::{Resource, Subresource};
+use crate::store::Key;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -30,19 +31,7 @@ pub(super) fn answer(
         | Subresource::Exec
         | Subresource::Attach
         | Subresource::PortForward
-        | Subresource::Proxy => {
-            let object = find(call, resource, &target, &name)?;
-            let placed = object::text(&object, &["spec", "nodeName"]);
-            if resource.kind == "Pod" && placed.is_empty() {
-                let message = format!("pod {name} does not have a host assigned");
-                return Err(Status::bad_request(message));
-            }
-            Ok(Answer::Node {
-                object,
-                subresource,
-                rest: target.rest,
-            })
-        }
+        | Subresource::Proxy => connect::answer(call, resource, &target, subresource),
     }
 }
 
@@ -282,5 +271,57 @@ fn token(
         "expirationSeconds",
         3600,
     );
-    Ok(Answer::Token { request, account })
+    let node = bound_to(call, &request, &account)?;
+    Ok(Answer::Token {
+        request,
+        account,
+        node,
+    })
+}
+
+/// Looks at what a token is to be bound to, and gives the node where that is.
+fn bound_to(call: &Call<'_>, request: &Value, account: &Value) -> Result<Value, Status> {
+    let reference = &request["spec"]["boundObjectRef"];
+    if reference.is_null() {
+        return Ok(Value::Null);
+    }
+    let text = |field| object::text(reference, &[field]);
+    let (kind, name) = (text("kind"), text("name"));
+    let (plural, namespace) = match (text("apiVersion"), kind) {
+        ("v1", "Pod") => ("pods", object::namespace(account)),
+        ("v1", "Secret") => ("secrets", object::namespace(account)),
+        (version, kind) => {
+            let message = format!("cannot bind token to object of type {version}, Kind={kind}");
+            return Err(Status::bad_request(message));
+        }
+    };
+    let resource = crate::client::resource(plural).ok_or_else(Status::no_such_path)?;
+    let found = call.store.get(&Key::new(plural, namespace, name));
+    let found = found.ok_or_else(|| Status::not_found(resource, name))?;
+    let uid = text("uid");
+    if !uid.is_empty() && uid != object::uid(found) {
+        let why = format!(
+            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(Status::conflict(resource, name, why));
+    }
+    if kind == "Pod"
+        && object::text(found, &["spec", "serviceAccountName"]) != object::name(account)
+    {
+        let why = format!(
+            "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+            object::name(account)
+        );
+        return Err(Status::bad_request(why));
+    }
+    let node = object::text(found, &["spec", "nodeName"]);
+    if node.is_empty() {
+        return Ok(Value::Null);
+    }
+    let uid = call.store.get(&Key::new("nodes", "", node));
+    let mut told = json!({"name": node});
+    if let Some(node) = uid {
+        told["uid"] = json!(object::uid(node));
+    }
+    Ok(told)
 }

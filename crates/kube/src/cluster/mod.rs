@@ -4,6 +4,7 @@
 mod bootstrap;
 
 use crate::api::{self, Context, Outcome, Request, Settings, Status, User};
+use crate::outward::Outward;
 use crate::store::{Change, Store};
 use imbl::Vector;
 use std::collections::VecDeque;
@@ -56,6 +57,7 @@ pub struct Cluster {
     published: watch::Receiver<Arc<Published>>,
     entropy: Entropy,
     clock: fn() -> i64,
+    outward: Arc<Outward>,
 }
 
 impl fmt::Debug for Cluster {
@@ -78,6 +80,8 @@ pub struct Parts {
     pub entropy: Entropy,
     /// Seconds since 1970.
     pub clock: fn() -> i64,
+    /// How the API server calls kubelets, pods and webhooks.
+    pub outward: Arc<Outward>,
 }
 
 impl Cluster {
@@ -92,6 +96,7 @@ impl Cluster {
             journal,
             entropy,
             clock,
+            outward,
         } = parts;
         bootstrap::fill(&mut store, &settings, clock(), entropy()?)?;
         let changes = store.take_changes();
@@ -123,6 +128,7 @@ impl Cluster {
             published: seen,
             entropy,
             clock,
+            outward,
         };
         Ok((cluster, thread))
     }
@@ -130,6 +136,11 @@ impl Cluster {
     /// The cluster's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How the API server calls others.
+    pub fn outward(&self) -> &Outward {
+        &self.outward
     }
 
     /// What there is now: everything that was acknowledged is in it.

@@ -1,11 +1,14 @@
-//! Who is who: the lab's own tokens, and those of service accounts.
+//! Who is who: by certificates, by the lab's own tokens, and by those of service accounts.
 //!
-//! Service accounts' tokens are JSON web tokens signed by the cluster (ES256).
+//! Service accounts' tokens are JSON web tokens signed by the cluster (ES256). One is worth nothing when
+//! its account, or the pod that it is bound to, is gone.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens>
 
 use crate::api::{Status, User, rbac::MASTERS};
+use crate::certificates::{pem, subject_of};
 use crate::object;
 use crate::schema::rfc3339;
+use crate::store::{Key, Store};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
@@ -13,8 +16,16 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
     UnparsedPublicKey,
 };
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Who may sign for a cluster.
 pub struct Keys {
@@ -24,6 +35,19 @@ pub struct Keys {
     pub signing: Vec<u8>,
     /// What the tokens are issued by.
     pub issuer: String,
+    /// The certificate that vouches for clients, in PEM.
+    pub authority: String,
+}
+
+/// A cluster's keys can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The signing key isn't one.
+    #[error("the key that signs service accounts' tokens isn't one: {0}")]
+    Signing(ring::error::KeyRejected),
+    /// The authority's certificate isn't one.
+    #[error("the cluster's authority can't vouch for clients: {0}")]
+    Authority(String),
 }
 
 impl Keys {
@@ -43,6 +67,7 @@ pub struct Authenticator {
     admin: String,
     issuer: String,
     key: EcdsaKeyPair,
+    clients: Arc<dyn ClientCertVerifier>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -57,15 +82,36 @@ impl Authenticator {
     /// With these keys.
     ///
     /// # Errors
-    /// The signing key isn't one.
-    pub fn new(keys: Keys) -> Result<Self, ring::error::KeyRejected> {
+    /// They are none.
+    pub fn new(keys: Keys) -> Result<Self, KeysError> {
         let random = SystemRandom::new();
         let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &keys.signing, &random)?;
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &keys.signing, &random);
         Ok(Self {
             admin: keys.admin,
             issuer: keys.issuer,
-            key,
+            key: key.map_err(KeysError::Signing)?,
+            clients: clients(&keys.authority).map_err(KeysError::Authority)?,
+        })
+    }
+
+    /// Whom a client's certificates name, if the cluster's authority vouches for them.
+    pub fn certified(&self, shown: &[CertificateDer<'_>], now: i64) -> Option<User> {
+        let (own, others) = shown.split_first()?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).ok()?));
+        self.clients.verify_client_cert(own, others, now).ok()?;
+        let subject = subject_of(own).filter(|subject| !subject.user.is_empty())?;
+        let id: String = Sha256::digest(own)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut groups = subject.groups;
+        groups.push(AUTHENTICATED.to_owned());
+        Some(User {
+            name: subject.user,
+            groups,
+            uid: String::new(),
+            extra: BTreeMap::from([(CREDENTIAL.to_owned(), vec![format!("X509SHA256={id}")])]),
         })
     }
 
@@ -73,28 +119,46 @@ impl Authenticator {
     ///
     /// # Errors
     /// `Unauthorized`: nobody.
-    pub fn user(&self, authorization: Option<&str>, now: i64) -> Result<User, Status> {
-        let Some(header) = authorization else {
-            return Err(Status::unauthorized());
-        };
-        let token = header
-            .strip_prefix("Bearer ")
-            .ok_or_else(Status::unauthorized)?
-            .trim();
+    pub fn user(
+        &self,
+        authorization: Option<&str>,
+        store: &Store,
+        now: i64,
+    ) -> Result<User, Status> {
+        let token = authorization
+            .and_then(|header| header.strip_prefix("Bearer "))
+            .ok_or_else(Status::unauthorized)?;
+        let audiences = [self.issuer.clone()];
+        let found = self.of_token(token.trim(), &audiences, store, now);
+        found.ok_or_else(Status::unauthorized)
+    }
+
+    /// Who a token stands for, before one of these audiences.
+    fn of_token(&self, token: &str, audiences: &[String], store: &Store, now: i64) -> Option<User> {
         let same = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
         let admin = ring::digest::digest(&ring::digest::SHA256, self.admin.as_bytes());
         // Digests are compared, so that timing tells nothing of the token.
         if same.as_ref() == admin.as_ref() {
-            return Ok(User {
+            return Some(User {
                 name: "kubernetes-admin".to_owned(),
-                groups: vec![MASTERS.to_owned(), "system:authenticated".to_owned()],
+                groups: vec![MASTERS.to_owned(), AUTHENTICATED.to_owned()],
+                ..User::default()
             });
         }
-        self.account(token, now).ok_or_else(Status::unauthorized)
+        let claims = self.claims(token, now)?;
+        let meant = object::list(&claims, &["aud"]);
+        let meant = meant.iter().filter_map(Value::as_str);
+        if !meant
+            .into_iter()
+            .any(|one| audiences.iter().any(|known| known == one))
+        {
+            return None;
+        }
+        account(&claims, store)
     }
 
-    /// The service account that a token is of.
-    fn account(&self, token: &str, now: i64) -> Option<User> {
+    /// What a token that the cluster signed says, while it is valid.
+    fn claims(&self, token: &str, now: i64) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key());
@@ -104,26 +168,42 @@ impl Authenticator {
         if claims["exp"].as_i64()? <= now || claims["iss"] != self.issuer.as_str() {
             return None;
         }
-        let name = claims["sub"].as_str()?.to_owned();
-        let namespace = name
-            .strip_prefix("system:serviceaccount:")?
-            .split(':')
-            .next()?;
-        Some(User {
-            groups: vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{namespace}"),
-                "system:authenticated".to_owned(),
-            ],
-            name,
-        })
+        Some(claims)
     }
 
-    /// Answers a request for a service account's token.
+    /// Answers whom a token stands for: a `TokenReview`.
+    /// <https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/>
+    pub fn review(&self, mut review: Value, store: &Store, now: i64) -> Value {
+        let asked: Vec<String> = object::list(&review, &["spec", "audiences"])
+            .iter()
+            .filter_map(|one| one.as_str().map(str::to_owned))
+            .collect();
+        let audiences = if asked.is_empty() {
+            vec![self.issuer.clone()]
+        } else {
+            asked
+        };
+        let token = object::text(&review, &["spec", "token"]);
+        review["status"] = match self.of_token(token, &audiences, store, now) {
+            Some(user) => json!({
+                "authenticated": true, "user": user.value(), "audiences": audiences,
+            }),
+            None if token.is_empty() => json!({"user": {}}),
+            None => json!({"user": {}, "error": "invalid bearer token"}),
+        };
+        review
+    }
+
+    /// Answers a request for a service account's token. `node` is where the pod is that it is bound to.
     ///
     /// # Errors
     /// It can't be signed.
-    pub fn token(&self, mut request: Value, account: &Value, now: i64) -> Result<Value, Status> {
+    pub fn token(
+        &self,
+        mut request: Value,
+        (account, node): (&Value, &Value),
+        now: i64,
+    ) -> Result<Value, Status> {
         let seconds = object::number(&request, &["spec", "expirationSeconds"])
             .unwrap_or(3600)
             .max(600);
@@ -141,6 +221,9 @@ impl Authenticator {
         let reference = &request["spec"]["boundObjectRef"];
         if reference["kind"] == "Pod" {
             bound["pod"] = json!({"name": reference["name"], "uid": reference["uid"]});
+        }
+        if !node.is_null() {
+            bound["node"] = node.clone();
         }
         let claims = json!({
             "aud": audiences,
@@ -169,6 +252,70 @@ impl Authenticator {
     }
 }
 
+const AUTHENTICATED: &str = "system:authenticated";
+/// What tells which of a user's credentials was used.
+const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
+
+/// Looks at who vouches for clients' certificates.
+fn clients(authority: &str) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let certificate = pem(authority, "CERTIFICATE").ok_or("there is no certificate")?;
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(certificate.into())
+        .map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The service account that a token's claims name, if all that it is bound to is still there.
+fn account(claims: &Value, store: &Store) -> Option<User> {
+    let text = |path: &[&str]| object::text(claims, path);
+    let name = text(&["sub"]);
+    let (namespace, account) = name
+        .strip_prefix("system:serviceaccount:")?
+        .split_once(':')?;
+    let uid = text(&["kubernetes.io", "serviceaccount", "uid"]);
+    let is = |key: Key, uid: &str| {
+        store
+            .get(&key)
+            .is_some_and(|found| object::uid(found) == uid)
+    };
+    if !is(Key::new("serviceaccounts", namespace, account), uid) {
+        return None;
+    }
+    let mut extra = BTreeMap::new();
+    let mut note = |name: &str, value: &str| {
+        let name = format!("authentication.kubernetes.io/{name}");
+        extra.insert(name, vec![value.to_owned()]);
+    };
+    let bound = &claims["kubernetes.io"];
+    let pod = text(&["kubernetes.io", "pod", "name"]);
+    if !bound["pod"].is_null() {
+        let uid = text(&["kubernetes.io", "pod", "uid"]);
+        if !is(Key::new("pods", namespace, pod), uid) {
+            return None;
+        }
+        note("pod-name", pod);
+        note("pod-uid", uid);
+    }
+    if !bound["node"].is_null() {
+        note("node-name", text(&["kubernetes.io", "node", "name"]));
+        note("node-uid", text(&["kubernetes.io", "node", "uid"]));
+    }
+    Some(User {
+        name: name.to_owned(),
+        groups: vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            AUTHENTICATED.to_owned(),
+        ],
+        uid: uid.to_owned(),
+        extra,
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -179,8 +326,15 @@ mod tests {
             admin: "secret".to_owned(),
             signing: Keys::new_signing().unwrap(),
             issuer: "https://kubernetes.default.svc".to_owned(),
+            authority: crate::certificates::tests::authority().0,
         };
         Authenticator::new(keys).unwrap()
+    }
+
+    fn store(account: &Value) -> Store {
+        let mut store = Store::default();
+        store.put(Key::new("serviceaccounts", "shop", "web"), account.clone());
+        store
     }
 
     /// K8S-API: tokens are of the account they were made for, for their time, and of this cluster.
@@ -188,24 +342,64 @@ mod tests {
     fn tokens_are_of_their_account() {
         let authenticator = authenticator();
         let account = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}});
-        let made = authenticator.token(json!({}), &account, 1000).unwrap();
+        let made = authenticator
+            .token(json!({}), (&account, &Value::Null), 1000)
+            .unwrap();
         let header = format!("Bearer {}", made["status"]["token"].as_str().unwrap());
-        let user = authenticator.user(Some(&header), 1001).unwrap();
+        let there = store(&account);
+        let user = authenticator.user(Some(&header), &there, 1001).unwrap();
         assert_eq!(user.name, "system:serviceaccount:shop:web");
+        assert_eq!(user.uid, "u");
         assert!(
             user.groups
                 .contains(&"system:serviceaccounts:shop".to_owned())
         );
-        assert!(authenticator.user(Some(&header), 1000 + 3600).is_err());
-        assert!(self::authenticator().user(Some(&header), 1001).is_err());
-        assert!(authenticator.user(Some("Bearer secret"), 0).is_ok());
+        let refused = |authenticator: &Authenticator, store: &Store, now| {
+            authenticator.user(Some(&header), store, now).is_err()
+        };
+        assert!(refused(&authenticator, &there, 1000 + 3600));
+        assert!(refused(&self::authenticator(), &there, 1001));
+        assert!(refused(&authenticator, &Store::default(), 1001));
+        let another = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "v"}});
+        assert!(refused(&authenticator, &store(&another), 1001));
+        let admin = authenticator.user(Some("Bearer secret"), &there, 0);
+        assert!(admin.is_ok());
         for wrong in [
             None,
             Some("Bearer "),
             Some("Bearer a.b.c"),
             Some("Basic secret"),
         ] {
-            assert_eq!(authenticator.user(wrong, 0).unwrap_err().code, 401);
+            let refused = authenticator.user(wrong, &there, 0).unwrap_err();
+            assert_eq!(refused.code, 401);
         }
+    }
+    /// K8S-API: a token is for those it was made for, and ends with its pod.
+    #[test]
+    fn tokens_are_for_their_audience_and_end_with_their_pod() {
+        let authenticator = authenticator();
+        let account = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}});
+        let asked = json!({"spec": {
+            "audiences": ["vault"],
+            "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": "1"},
+        }});
+        let made = authenticator
+            .token(asked, (&account, &Value::Null), 1000)
+            .unwrap();
+        let token = made["status"]["token"].clone();
+        let mut there = store(&account);
+        let review = |store: &Store, audiences: Value| {
+            let review = json!({"spec": {"token": token, "audiences": audiences}});
+            authenticator.review(review, store, 1001)["status"].clone()
+        };
+        assert!(review(&there, json!(["vault"]))["authenticated"].is_null());
+        let pod = json!({"metadata": {"name": "p", "namespace": "shop", "uid": "1"}});
+        there.put(Key::new("pods", "shop", "p"), pod);
+        let told = review(&there, json!(["vault", "other"]));
+        assert_eq!(told["authenticated"], true);
+        assert_eq!(told["user"]["username"], "system:serviceaccount:shop:web");
+        let pod = "authentication.kubernetes.io/pod-name";
+        assert_eq!(told["user"]["extra"][pod], json!(["p"]));
+        assert!(review(&there, json!([]))["authenticated"].is_null());
     }
 }

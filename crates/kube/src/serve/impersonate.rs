@@ -38,7 +38,11 @@ pub(super) fn user(store: &Store, caller: User, headers: &HeaderMap) -> Result<U
     if name != "system:anonymous" && !groups.contains(&authenticated) {
         groups.push(authenticated);
     }
-    Ok(User { name, groups })
+    Ok(User {
+        name,
+        groups,
+        ..User::default()
+    })
 }
 
 /// What a name is to roles: the resource, its namespace and its name.

@@ -2,30 +2,34 @@
 
 mod authenticate;
 mod impersonate;
+mod relay;
 mod stream;
+mod tls;
 
-pub use authenticate::{Authenticator, Keys};
+pub use authenticate::{Authenticator, Keys, KeysError};
+pub use tls::{TlsError, accept, acceptor};
 
-use crate::api::{Answer, Method, Request, Status, User};
+use crate::api::{Answer, Method, Request, Status, Target, User, connect};
 use crate::cluster::Cluster;
+use crate::outward::Body;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::request::Parts;
-use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use relay::Relay;
+use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
-
-/// A body, whole or as it comes.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A caller has so long for a request's headers and its body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +48,16 @@ pub struct Server {
     pub authenticator: Authenticator,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The certificates that they showed, their own first. Their holder has the key; nobody has looked at
+    /// who vouches for it.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// Where they call from.
+    pub address: Option<IpAddr>,
+}
+
 /// Answers a connection's requests until it ends.
 ///
 /// # Errors
@@ -51,10 +65,12 @@ pub struct Server {
 pub async fn converse(
     server: Arc<Server>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
 ) -> Result<(), hyper::Error> {
+    let peer = Arc::new(peer);
     let service = service_fn(move |request| {
-        let server = server.clone();
-        async move { Ok::<_, Infallible>(server.answer(request).await) }
+        let (server, peer) = (server.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(server.answer(&peer, request).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -65,7 +81,7 @@ pub async fn converse(
 }
 
 impl Server {
-    async fn answer(&self, request: hyper::Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, peer: &Peer, request: hyper::Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let answered = async {
             let authorization = head
@@ -74,22 +90,53 @@ impl Server {
                 .and_then(|value| value.to_str().ok());
             let user = match authorization {
                 // What anybody may know.
-                None if PUBLIC.contains(&head.uri.path()) => User::anonymous(),
-                _ => self
-                    .authenticator
-                    .user(authorization, self.cluster.clock())?,
+                None if peer.certificates.is_empty() && PUBLIC.contains(&head.uri.path()) => {
+                    User::anonymous()
+                }
+                _ => self.user(peer, authorization)?,
             };
             let user = impersonate::user(&self.cluster.now().store, user, &head.headers)?;
-            let body = read(body).await?;
-            let request = understand(&head, body)?;
+            let mut request = understand(&head)?;
+            // What others answer is theirs to read.
+            let mut body = Some(body);
+            if !goes_on(&request)
+                && let Some(body) = body.take()
+            {
+                request.body = read(body).await?;
+            }
             let outcome = self.cluster.request(&user, request).await?;
-            let mut response = self.respond(outcome.answer)?;
+            let mut response = match outcome.answer {
+                Answer::Backend(backend) => {
+                    let outward = self.cluster.outward();
+                    let relay = Relay {
+                        outward,
+                        backend: *backend,
+                        head,
+                        body,
+                    };
+                    relay.answer().await?
+                }
+                answer => self.respond(answer)?,
+            };
             for warning in outcome.warnings {
                 warn(&mut response, &warning);
             }
             Ok::<_, Status>(response)
         };
         answered.await.unwrap_or_else(|status| refusal(&status))
+    }
+
+    /// Who asks: whom the certificate names, or else the token.
+    fn user(&self, peer: &Peer, authorization: Option<&str>) -> Result<User, Status> {
+        let now = self.cluster.clock();
+        let shown = self.authenticator.certified(&peer.certificates, now);
+        match shown {
+            Some(user) => Ok(user),
+            None => {
+                let store = &self.cluster.now().store;
+                self.authenticator.user(authorization, store, now)
+            }
+        }
     }
 
     fn respond(&self, answer: Answer) -> Result<Response<Body>, Status> {
@@ -103,26 +150,39 @@ impl Server {
                 &body,
                 content_type.unwrap_or("application/json"),
             )),
-            Answer::Text(text) => Ok(respond(
-                200,
-                "text/plain",
-                Full::new(text.into()).boxed_unsync(),
-            )),
+            Answer::Text(text) => Ok(respond(200, "text/plain", whole(text.into()))),
             Answer::Watch(filter) => {
                 let body = stream::watch(&self.cluster, filter)?;
                 Ok(respond(200, "application/json", body))
             }
-            Answer::Token { request, account } => {
+            Answer::Token {
+                request,
+                account,
+                node,
+            } => {
                 let now = self.cluster.clock();
-                let token = self.authenticator.token(request, &account, now)?;
+                let token = self.authenticator.token(request, (&account, &node), now)?;
                 Ok(document(201, &token, "application/json"))
             }
-            Answer::Node { subresource, .. } => {
-                let what = format!("{} of pods and nodes", subresource.as_str());
-                Err(Status::not_implemented(what))
+            Answer::TokenReview(review) => {
+                let now = self.cluster.clock();
+                let store = &self.cluster.now().store;
+                let review = self.authenticator.review(review, store, now);
+                Ok(document(201, &review, "application/json"))
             }
+            Answer::Nothing => Ok(empty()),
+            // Whoever has the request passes it on.
+            Answer::Backend(_) => Err(Status::internal("nobody was asked")),
         }
     }
+}
+
+/// Whether somebody else answers a request.
+fn goes_on(request: &Request) -> bool {
+    let target = Target::parse(&request.path).ok().flatten();
+    target
+        .and_then(|target| target.subresource)
+        .is_some_and(connect::goes_on)
 }
 
 async fn read(body: Incoming) -> Result<Vec<u8>, Status> {
@@ -141,7 +201,7 @@ async fn read(body: Incoming) -> Result<Vec<u8>, Status> {
     }
 }
 
-fn understand(head: &Parts, body: Vec<u8>) -> Result<Request, Status> {
+fn understand(head: &Parts) -> Result<Request, Status> {
     let method = Method::parse(head.method.as_str()).ok_or_else(Status::method_not_allowed)?;
     let text = |name| {
         let value = head
@@ -165,7 +225,7 @@ fn understand(head: &Parts, body: Vec<u8>) -> Result<Request, Status> {
         content_type: text(CONTENT_TYPE),
         accept: text(ACCEPT),
         user_agent: text(USER_AGENT),
-        body,
+        body: Vec::new(),
     })
 }
 
@@ -201,11 +261,20 @@ fn refusal(status: &Status) -> Response<Body> {
 fn document(code: u16, body: &Value, content_type: &'static str) -> Response<Body> {
     let mut bytes = serde_json::to_vec(body).unwrap_or_default();
     bytes.push(b'\n');
-    respond(
-        code,
-        content_type,
-        Full::new(Bytes::from(bytes)).boxed_unsync(),
-    )
+    respond(code, content_type, whole(Bytes::from(bytes)))
+}
+
+fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// An answer that says nothing.
+fn empty() -> Response<Body> {
+    let mut response = Response::new(whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn respond(code: u16, content_type: &'static str, body: Body) -> Response<Body> {

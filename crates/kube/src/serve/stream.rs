@@ -1,8 +1,8 @@
 //! Watches: events on lines, for as long as the client listens.
 
-use super::Body;
 use crate::api::{Event, Filter, Status};
 use crate::cluster::{Cluster, Published};
+use crate::outward::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
@@ -35,7 +35,7 @@ pub(super) fn watch(cluster: &Cluster, filter: Filter) -> Result<Body, Status> {
         seen: 0,
     };
     tokio::spawn(watching.run());
-    Ok(body.boxed_unsync())
+    Ok(body.map_err(|never| match never {}).boxed_unsync())
 }
 
 struct Watching {

@@ -1,14 +1,13 @@
 //! A cluster's certificate authority, and the certificate of its API.
 
+use kube::certificates::{Authority, AuthorityError, Issued, Profile, Subject, Usage};
+use kube::serve::TlsError;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
 /// Names by which pods call the API.
@@ -19,6 +18,9 @@ const NAMES: [&str; 5] = [
     "kubernetes.default.svc.cluster.local",
     "localhost",
 ];
+
+/// How long certificates of clients are valid, in seconds.
+const YEAR: i64 = 365 * 24 * 60 * 60;
 
 /// Certificates and keys in PEM.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,16 +72,24 @@ impl Certificates {
     }
 
     /// What speaks TLS with the API's certificate.
-    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
-        let certificate = CertificateDer::from_pem_slice(self.server.as_bytes())?;
-        let key = PrivateKeyDer::from_pem_slice(self.server_key.as_bytes())?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
+        kube::serve::acceptor(&self.server, &self.server_key)
+    }
+
+    /// What makes certificates for users and servers.
+    pub(super) fn authority(&self) -> Result<Authority, AuthorityError> {
+        Authority::from_pem(&self.authority, &self.authority_key)
+    }
+
+    /// A client's certificate, with a new key, for a year.
+    pub(super) fn issue(&self, subject: &Subject, now: i64) -> Result<Issued, AuthorityError> {
+        let profile = Profile {
+            usages: &[Usage::Client],
+            names: &[],
+            now,
+            lifetime: YEAR,
+        };
+        self.authority()?.issue(subject, profile)
     }
 }
 

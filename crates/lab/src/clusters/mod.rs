@@ -8,6 +8,7 @@ mod journal;
 mod kubeconfig;
 mod network;
 mod node;
+mod outward;
 mod running;
 
 pub use error::ClusterError;

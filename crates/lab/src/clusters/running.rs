@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::journal::{self, Journal};
-use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node};
+use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node, outward};
 use crate::cloud::unix_time;
 use crate::store::Record;
 use crate::{entropy, socket};
@@ -52,6 +52,7 @@ impl Running {
             admin: definition.admin.clone(),
             signing,
             issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
+            authority: definition.certificates.authority.clone(),
         });
         let tls = definition.certificates.acceptor();
         let tls = tls.map_err(ClusterError::keys)?;
@@ -106,6 +107,8 @@ fn state(
 ) -> Result<Cluster, ClusterError> {
     let name = &definition.name;
     let services = network::SERVICES;
+    let (cloud, host) = (ground.cloud.clone(), definition.layout().api());
+    let outward = outward::of(cloud, host, &definition.certificates, ground.pace)?;
     let (cluster, _thread) = Cluster::start(Parts {
         settings: Settings {
             service_cidr: (services.network(), services.prefix_len()),
@@ -121,6 +124,7 @@ fn state(
         journal: Box::new(Journal::new(name, ground.store.clone())),
         entropy: entropy::bytes,
         clock: unix_time,
+        outward: Arc::new(outward),
     })?;
     Ok(cluster)
 }
@@ -146,8 +150,8 @@ fn listen(ground: &Ground, definition: &Definition) -> Result<Vec<TcpListener>, 
 /// Takes connections until the task is ended.
 async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, caller) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -157,9 +161,10 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
         let _ = stream.set_nodelay(true);
         let (tls, server) = (tls.clone(), server.clone());
         tokio::spawn(async move {
-            match timeout(PATIENCE, tls.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    if let Err(error) = kube::serve::converse(server, stream).await {
+            match timeout(PATIENCE, kube::serve::accept(&tls, stream)).await {
+                Ok(Ok((stream, mut peer))) => {
+                    peer.address = Some(caller.ip());
+                    if let Err(error) = kube::serve::converse(server, stream, peer).await {
                         tracing::debug!(%error, "connection ended");
                     }
                 }

@@ -67,6 +67,7 @@ impl<const N: usize> World<N> {
             journal: Box::new(Forgetful),
             entropy,
             clock: clock::<N>,
+            outward: std::sync::Arc::new(crate::outward::Outward::nowhere()),
         })
         .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
