@@ -5,6 +5,7 @@
 //! * [`registry`], [`custom`]: kinds that users define.
 //! * [`store`]: objects by key, each change with a revision of its own.
 //! * [`merge`]: strategic merge patches, and server-side apply.
+//! * [`metrics`]: what pods and nodes use.
 //! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
 //! * [`outward`]: how the API server calls kubelets, pods and webhooks.
 //! * [`client`], [`controllers`], [`scheduler`]: what acts on objects, by the API alone.
@@ -17,6 +18,7 @@ pub mod cluster;
 pub mod controllers;
 pub mod custom;
 pub mod merge;
+pub mod metrics;
 pub mod object;
 pub mod outward;
 pub mod quantity;

@@ -159,17 +159,29 @@ impl Resource {
             "update",
             "watch",
         ];
-        if self.kept { &ALL } else { &["create"] }
+        if self.is_measured() {
+            &["get", "list"]
+        } else if self.kept {
+            &ALL
+        } else {
+            &["create"]
+        }
+    }
+
+    /// Whether its objects are made when they are asked for, from what kubelets measure.
+    pub fn is_measured(&self) -> bool {
+        self.group == crate::api::METRICS
     }
 }
 
 /// The groups in the order of their preference, each with its versions, the best first.
-pub const GROUPS: [(&str, &[&str]); 14] = [
+pub const GROUPS: [(&str, &[&str]); 16] = [
     ("", &["v1"]),
     ("apps", &["v1"]),
     ("events.k8s.io", &["v1"]),
     ("authentication.k8s.io", &["v1"]),
     ("authorization.k8s.io", &["v1"]),
+    ("autoscaling", &["v2", "v1"]),
     ("batch", &["v1"]),
     ("networking.k8s.io", &["v1"]),
     ("policy", &["v1"]),
@@ -179,6 +191,7 @@ pub const GROUPS: [(&str, &[&str]); 14] = [
     ("scheduling.k8s.io", &["v1"]),
     ("coordination.k8s.io", &["v1"]),
     ("discovery.k8s.io", &["v1"]),
+    ("metrics.k8s.io", &["v1beta1"]),
 ];
 
 /// A line of the table below: group and version, plural, kind, short names, traits.
@@ -209,6 +222,8 @@ authorization.k8s.io/v1 localsubjectaccessreviews LocalSubjectAccessReview - nr
 authorization.k8s.io/v1 selfsubjectaccessreviews SelfSubjectAccessReview - r
 authorization.k8s.io/v1 selfsubjectrulesreviews SelfSubjectRulesReview - r
 authorization.k8s.io/v1 subjectaccessreviews SubjectAccessReview - r
+autoscaling/v2 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
+autoscaling/v1 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 batch/v1 cronjobs CronJob cj na status
 batch/v1 jobs Job - na status
 networking.k8s.io/v1 ingressclasses IngressClass - -
@@ -224,6 +239,8 @@ apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition crd,c
 scheduling.k8s.io/v1 priorityclasses PriorityClass pc -
 coordination.k8s.io/v1 leases Lease - n
 discovery.k8s.io/v1 endpointslices EndpointSlice - n
+metrics.k8s.io/v1beta1 nodes NodeMetrics - r
+metrics.k8s.io/v1beta1 pods PodMetrics - nr
 ";
 
 /// The kinds that every cluster has. A kind that upstream acts on and Skylab doesn't yet is not among

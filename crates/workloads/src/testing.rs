@@ -341,8 +341,14 @@ impl Cluster {
             Resource::HorizontalPodAutoscalers => {
                 let mut history = std::mem::take(&mut self.history);
                 let cpu = self.usage();
-                let outcome =
-                    crate::horizontal_pod_autoscaler(self, &cpu, &mut history, "a", name, now);
+                let outcome = crate::horizontal_pod_autoscaler(
+                    self,
+                    &cpu,
+                    &mut history,
+                    ("a", name),
+                    crate::Pace::Real,
+                    now,
+                );
                 self.history = history;
                 outcome
             }

@@ -9,7 +9,7 @@ use super::status::{Cause, Status};
 use super::{Answer, Call, Method, Target};
 use crate::object;
 use crate::resource::{Resource, Subresource};
-use crate::store::Key;
+use crate::store::{Key, Store};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ fn log(call: &Call<'_>, resource: &Resource, target: &Target) -> Result<Option<B
     if node.is_empty() {
         return Ok(None);
     }
-    let (host, port) = kubelet(call, node)?;
+    let (host, port) = kubelet(&call.store, node)?;
     let namespace = object::namespace(&pod);
     Ok(Some(Backend {
         peer: if switch(call, "insecureSkipTLSVerifyBackend") {
@@ -226,9 +226,9 @@ fn container(pod: &Value, asked: Option<&str>) -> Result<String, Status> {
 }
 
 /// Where a node's kubelet is.
-fn kubelet(call: &Call<'_>, name: &str) -> Result<(String, u16), Status> {
+pub(crate) fn kubelet(store: &Store, name: &str) -> Result<(String, u16), Status> {
     let nodes = crate::client::resource("nodes").ok_or_else(Status::no_such_path)?;
-    let node = call.store.get(&Key::new("nodes", "", name));
+    let node = store.get(&Key::new("nodes", "", name));
     let node = node.ok_or_else(|| Status::not_found(nodes, name))?;
     let addresses = object::list(node, &["status", "addresses"]);
     let internal = addresses
@@ -307,7 +307,7 @@ fn stream(
         let message = format!("pod {name} does not have a host assigned");
         return Err(Status::bad_request(message));
     }
-    let (host, port) = kubelet(call, node)?;
+    let (host, port) = kubelet(&call.store, node)?;
     Ok(Backend {
         peer: Peer::Kubelet,
         host,
@@ -384,7 +384,7 @@ fn node(
     call: &Call<'_>,
     (peer, name, port): (Peer, &str, &str),
 ) -> Result<(Peer, String, String), Status> {
-    let (host, own) = kubelet(call, name)?;
+    let (host, own) = kubelet(&call.store, name)?;
     let own = own.to_string();
     if port.is_empty() || port == own {
         return Ok((Peer::Kubelet, host, own));

@@ -168,6 +168,7 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
         now: 1_000_000,
         entropy: [7; 32],
         settings: &settings,
+        metrics: &crate::metrics::Metrics::default(),
     };
     let request = Request {
         method,

@@ -10,6 +10,8 @@ mod delete;
 mod discovery;
 #[cfg(test)]
 mod fuzz;
+mod metrics;
+mod older;
 mod patch;
 pub mod rbac;
 mod read;
@@ -23,6 +25,8 @@ mod watch;
 mod write;
 
 pub(crate) use admission::CLEANUP;
+pub(crate) use connect::kubelet;
+pub(crate) use metrics::GROUP as METRICS;
 pub use read::Selection;
 pub use request::{Method, Request, Target};
 pub use status::{Cause, Status};
@@ -105,6 +109,8 @@ pub struct Context<'a> {
     pub entropy: [u8; 32],
     /// The cluster's settings.
     pub settings: &'a Settings,
+    /// What pods and nodes use.
+    pub metrics: &'a crate::metrics::Metrics,
 }
 
 /// What a request is answered with.
@@ -203,11 +209,19 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
 }
 
 fn dispatch(call: &mut Call<'_>, resource: &Resource, target: Target) -> Result<Answer, Status> {
+    if let Some(newer) = older::newer(resource)
+        && call.request.method != Method::Get
+    {
+        return older::answer(call, resource, newer, target);
+    }
     if let Some(subresource) = target.subresource {
         if !resource.has(subresource) {
             return Err(Status::no_such_path());
         }
         return subresource::answer(call, resource, target, subresource);
+    }
+    if resource.is_measured() {
+        return metrics::answer(call, resource, &target);
     }
     if !resource.kept {
         return reviews::answer(call, resource, &target);

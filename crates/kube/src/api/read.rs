@@ -84,9 +84,8 @@ pub(super) fn find(
 
 /// An object in the form that the request accepts.
 pub(super) fn shown(call: &Call<'_>, resource: &Resource, code: u16, object: &Value) -> Answer {
-    let object = &*in_version(resource, object);
     match Form::wanted(&call.request.accept) {
-        Form::Plain => Answer::document(code, object.clone()),
+        Form::Plain => Answer::document(code, in_version(resource, object).into_owned()),
         Form::Table => {
             let revision = object["metadata"]["resourceVersion"].clone();
             let meta = json!({"resourceVersion": revision});
@@ -100,6 +99,9 @@ pub(super) fn shown(call: &Call<'_>, resource: &Resource, code: u16, object: &Va
 
 /// An object in the version that is asked for: versions of a user's kind differ in nothing else.
 pub(super) fn in_version<'o>(resource: &Resource, object: &'o Value) -> Cow<'o, Value> {
+    if super::older::newer(resource).is_some() {
+        return Cow::Owned(super::older::older(object));
+    }
     let version = resource.api_version();
     if resource.custom.is_none() || object["apiVersion"] == version.as_str() {
         return Cow::Borrowed(object);

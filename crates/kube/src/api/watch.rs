@@ -164,9 +164,8 @@ impl Filter {
     }
 
     fn shown(&self, object: &Value, now: i64) -> Value {
-        let object = &*in_version(&self.resource, object);
         match self.form {
-            Form::Plain => object.clone(),
+            Form::Plain => in_version(&self.resource, object).into_owned(),
             Form::Metadata => partial(object),
             Form::Table => {
                 let revision = object["metadata"]["resourceVersion"].clone();

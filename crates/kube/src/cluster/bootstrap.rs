@@ -174,7 +174,8 @@ fn over_work(verbs: &[&str]) -> Vec<Value> {
 }
 
 fn roles() -> Vec<(&'static str, Vec<Value>)> {
-    let view = over_work(&READ);
+    let mut view = over_work(&READ);
+    view.push(rule(&["metrics.k8s.io"], &["nodes", "pods"], &READ));
     let mut edit = view.clone();
     edit.extend(over_work(&WRITE));
     edit.push(rule(

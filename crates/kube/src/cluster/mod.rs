@@ -4,6 +4,7 @@
 mod bootstrap;
 
 use crate::api::{self, Context, Outcome, Request, Settings, Status, User};
+use crate::metrics::Metrics;
 use crate::outward::Outward;
 use crate::store::{Change, Store};
 use imbl::Vector;
@@ -58,6 +59,7 @@ pub struct Cluster {
     entropy: Entropy,
     clock: fn() -> i64,
     outward: Arc<Outward>,
+    metrics: Metrics,
 }
 
 impl fmt::Debug for Cluster {
@@ -112,12 +114,14 @@ impl Cluster {
         let (publish, seen) = watch::channel(Arc::new(published));
         let (queue, work) = mpsc::channel();
         let settings = Arc::new(settings);
+        let metrics = Metrics::default();
         let owner = Owner {
             settings: settings.clone(),
             journal,
             publish,
             entropy,
             clock,
+            metrics: metrics.clone(),
         };
         let thread = thread::Builder::new()
             .name("cluster".to_owned())
@@ -129,6 +133,7 @@ impl Cluster {
             entropy,
             clock,
             outward,
+            metrics,
         };
         Ok((cluster, thread))
     }
@@ -153,6 +158,11 @@ impl Cluster {
         self.published.clone()
     }
 
+    /// What pods and nodes use.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Seconds since 1970.
     pub fn clock(&self) -> i64 {
         (self.clock)()
@@ -170,6 +180,7 @@ impl Cluster {
                 now: self.clock(),
                 entropy,
                 settings: &self.settings,
+                metrics: &self.metrics,
             };
             return handle(&self.now().store, &context, &request);
         }
@@ -198,6 +209,7 @@ struct Owner {
     publish: watch::Sender<Arc<Published>>,
     entropy: Entropy,
     clock: fn() -> i64,
+    metrics: Metrics,
 }
 
 /// A request, carried out and not yet stored.
@@ -251,6 +263,7 @@ impl Owner {
             now: (self.clock)(),
             entropy: (self.entropy)().map_err(Status::internal)?,
             settings: &self.settings,
+            metrics: &self.metrics,
         };
         handle(store, &context, &work.request)
     }

@@ -18,13 +18,16 @@ pub(crate) mod view;
 use crate::api::{Settings, Status};
 use crate::client::Client;
 use crate::cluster::{Cluster, Published};
-use crate::store::Key;
+use crate::metrics::OfPods;
+use crate::store::{Key, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
-use workloads::{ApiFront, Controller, Evictions, NodeHealth, Orphanage, Outcome, Resource, View};
+use workloads::{
+    ApiFront, Controller, Evictions, NodeHealth, Orphanage, Outcome, Resource, ScaleHistory, View,
+};
 
 /// How long after a failure a controller runs again, in seconds; it doubles with each failure.
 const RETRY: i64 = 1;
@@ -73,6 +76,7 @@ pub async fn run(cluster: Cluster) {
         health: NodeHealth::new(),
         evictions: Evictions::new(),
         orphanage: Orphanage::new(),
+        scales: ScaleHistory::new(),
     };
     manager.run().await;
 }
@@ -91,6 +95,8 @@ struct Manager {
     evictions: Evictions,
     /// Since when nodes are missing.
     orphanage: Orphanage,
+    /// What autoscalers did.
+    scales: ScaleHistory,
 }
 
 impl Manager {
@@ -205,7 +211,7 @@ impl Manager {
     /// Runs a task whose controller is a function, and does what it asks for.
     async fn reconcile(&mut self, task: &Task) -> Result<(), Status> {
         let published: Arc<Published> = self.client.cluster().now();
-        let outcome = self.outcome(task, &view::Objects(&published.store));
+        let outcome = self.outcome(task, &published.store);
         if let Some(seconds) = outcome.again_in {
             let seconds = i64::try_from(seconds).unwrap_or(SLOWEST);
             self.again(task.clone(), seconds);
@@ -213,10 +219,30 @@ impl Manager {
         act::perform(&self.client, outcome.actions).await
     }
 
-    fn outcome(&mut self, task: &Task, view: &dyn View) -> Outcome {
+    fn outcome(&mut self, task: &Task, store: &Store) -> Outcome {
+        let view = &view::Objects(store);
         let now = self.client.cluster().clock();
         let settings = self.client.cluster().settings();
         match task {
+            Task::Workload(Controller {
+                resource: Resource::HorizontalPodAutoscalers,
+                namespace,
+                name,
+            }) => {
+                let metrics = OfPods {
+                    metrics: self.client.cluster().metrics(),
+                    store,
+                };
+                let scales = &mut self.scales;
+                workloads::horizontal_pod_autoscaler(
+                    view,
+                    &metrics,
+                    scales,
+                    (namespace, name),
+                    settings.pace,
+                    now,
+                )
+            }
             Task::Workload(controller) => workload(view, controller, now),
             Task::Node(name) => {
                 workloads::node_lifecycle(view, &mut self.health, settings.pace, name, now)

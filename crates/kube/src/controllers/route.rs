@@ -55,6 +55,9 @@ pub(super) fn concerned(
             volumes::volume(store, [before, after], queue);
         }
         "storageclasses.storage.k8s.io" => volumes::unbound(store, queue),
+        // What it finds out itself is no news to an autoscaler.
+        "horizontalpodautoscalers.autoscaling"
+            if before.map(|o| &o["spec"]) == after.map(|o| &o["spec"]) => {}
         "leases.coordination.k8s.io" if namespace == "kube-node-lease" => {
             queue.insert(Task::Node(key.name.to_string()));
         }
@@ -103,6 +106,7 @@ fn controlled(qualified: &str) -> Option<Resource> {
         "replicasets.apps" => Resource::ReplicaSets,
         "statefulsets.apps" => Resource::StatefulSets,
         "daemonsets.apps" => Resource::DaemonSets,
+        "horizontalpodautoscalers.autoscaling" => Resource::HorizontalPodAutoscalers,
         "jobs.batch" => Resource::Jobs,
         "cronjobs.batch" => Resource::CronJobs,
         "poddisruptionbudgets.policy" => Resource::PodDisruptionBudgets,

@@ -3,6 +3,7 @@
 
 mod identity;
 mod kubectl;
+mod metrics;
 mod relay;
 mod wire;
 mod world;

@@ -9,7 +9,10 @@ use tokio::sync::mpsc;
 use tokio_rustls::server::TlsStream;
 
 /// A kubelet that answers one request a connection by a function, and tells whom it saw.
-async fn kubelet<F, T>(world: &World, answer: F) -> (u16, mpsc::UnboundedReceiver<String>)
+pub(crate) async fn kubelet<F, T>(
+    world: &World,
+    answer: F,
+) -> (u16, mpsc::UnboundedReceiver<String>)
 where
     F: Fn(Wire) -> T + Clone + Send + Sync + 'static,
     T: Future<Output = ()> + Send,

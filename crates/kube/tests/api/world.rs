@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) authority: Arc<Authority>,
     pub(crate) trusted: String,
     pub(crate) address: SocketAddr,
+    /// The cluster behind the API.
+    pub(crate) cluster: Cluster,
 }
 
 /// A certificate authority as a lab makes one.
@@ -106,6 +108,7 @@ impl World {
             outward: Arc::new(outward.patience(Duration::from_secs(3))),
         };
         let (cluster, _thread) = Cluster::start(parts).unwrap();
+        let behind = cluster.clone();
         let keys = Keys {
             admin: ADMIN.to_owned(),
             signing: Keys::new_signing().unwrap(),
@@ -134,6 +137,7 @@ impl World {
             authority: Arc::new(authority),
             trusted,
             address,
+            cluster: behind,
         }
     }
 

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::api::Settings;
 use kube::cluster::{Cluster, Parts};
+use kube::metrics::Kubelets;
 use kube::serve::{Authenticator, Keys, Server};
 use std::io;
 use std::sync::Arc;
@@ -66,7 +67,8 @@ impl Running {
             let cluster = cluster.clone();
             async move {
                 let scheduler = kube::scheduler::run(cluster.clone());
-                tokio::join!(kube::controllers::run(cluster), scheduler);
+                let metrics = kube::metrics::run(cluster.clone(), Kubelets(cluster.clone()));
+                tokio::join!(kube::controllers::run(cluster), scheduler, metrics);
             }
         });
         let mut tasks = vec![controllers];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::object;
+use crate::{Pace, object};
 
 /// Seconds over which the largest recommendation counts, where the spec says nothing.
 const STABILIZATION: i64 = 300;
@@ -38,7 +38,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn of(scaler: &Value) -> Self {
+    pub(super) fn of(scaler: &Value, pace: Pace) -> Self {
         let percent = Policy::Percent {
             value: 100,
             period: 15,
@@ -51,7 +51,7 @@ impl Limits {
             least: object::count(scaler, "/spec/minReplicas", 1),
             most: object::count(scaler, "/spec/maxReplicas", 1),
             up: Rules::of(scaler, "scaleUp", 0, &[pods, percent]),
-            down: Rules::of(scaler, "scaleDown", STABILIZATION, &[percent]),
+            down: Rules::of(scaler, "scaleDown", pace.timer(STABILIZATION), &[percent]),
         }
     }
 }

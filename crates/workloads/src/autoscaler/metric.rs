@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::replicas::{self, Sample, Target};
 use super::{Metrics, Usage};
-use crate::{object, quantity};
+use crate::{Pace, object, quantity};
 
 /// What one metric asks for.
 pub(super) struct Proposal {
@@ -39,6 +39,7 @@ pub(super) struct Source<'a> {
     pub namespace: &'a str,
     pub pods: &'a [Arc<Value>],
     pub current: i64,
+    pub pace: Pace,
     pub now: i64,
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::condition::Finding;
 use crate::selector::Selector;
-use crate::{Action, EventKind, Outcome, Resource, View, clock, object};
+use crate::{Action, EventKind, Outcome, Pace, Resource, View, clock, object};
 
 pub use behavior::ScaleHistory;
 
@@ -57,8 +57,8 @@ pub fn horizontal_pod_autoscaler(
     view: &dyn View,
     metrics: &dyn Metrics,
     history: &mut ScaleHistory,
-    namespace: &str,
-    name: &str,
+    (namespace, name): (&str, &str),
+    pace: Pace,
     now: i64,
 ) -> Outcome {
     let mut outcome = Outcome::default();
@@ -69,8 +69,8 @@ pub fn horizontal_pod_autoscaler(
     if object::terminating(&scaler) {
         return outcome;
     }
-    outcome.again(PERIOD);
-    let mut run = Run::new(view, &scaler, now);
+    outcome.again(pace.timer(PERIOD));
+    let mut run = Run::new(view, &scaler, pace, now);
     run.reconcile(metrics, history, &mut outcome);
     let status = run.status();
     outcome.status(Resource::HorizontalPodAutoscalers, &scaler, status);
@@ -81,6 +81,7 @@ pub fn horizontal_pod_autoscaler(
 struct Run<'a> {
     view: &'a dyn View,
     scaler: &'a Value,
+    pace: Pace,
     now: i64,
     conditions: Vec<Value>,
     metrics: Vec<Value>,
@@ -90,11 +91,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(view: &'a dyn View, scaler: &'a Value, now: i64) -> Self {
+    fn new(view: &'a dyn View, scaler: &'a Value, pace: Pace, now: i64) -> Self {
         let stored = |field: &str| object::count(scaler, &format!("/status/{field}"), 0);
         Self {
             view,
             scaler,
+            pace,
             now,
             conditions: object::list(scaler, "/status/conditions").to_vec(),
             metrics: object::list(scaler, "/status/currentMetrics").to_vec(),
@@ -172,7 +174,7 @@ impl<'a> Run<'a> {
         let message = "the HPA controller was able to get the target's current scale";
         self.find("AbleToScale", "True", "SucceededGetScale", message);
         self.current = object::count(&target, "/spec/replicas", 1);
-        let limits = behavior::Limits::of(self.scaler);
+        let limits = behavior::Limits::of(self.scaler, self.pace);
         if self.current == 0 && limits.least > 0 {
             let message = "scaling is disabled since the replica count of the target is zero";
             self.find("ScalingActive", "False", "ScalingDisabled", message);
@@ -261,6 +263,7 @@ impl<'a> Run<'a> {
             namespace: object::namespace(self.scaler),
             pods: &pods,
             current: self.current,
+            pace: self.pace,
             now: self.now,
         };
         let (mut best, mut failure): (Option<metric::Proposal>, Option<metric::Failure>) =

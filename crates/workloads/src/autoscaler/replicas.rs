@@ -195,7 +195,7 @@ fn group<'a>(
         match usage.get(object::name(pod)) {
             _ if pod::phase(pod) == "Pending" => groups.unready.push(pod),
             None => groups.missing.push(pod),
-            Some(sample) if resource == "cpu" && starting(pod, *sample, source.now) => {
+            Some(sample) if resource == "cpu" && starting(pod, *sample, source) => {
                 groups.unready.push(pod);
             }
             Some(sample) => groups.ready.push((sample.milli, requests(pod)?)),
@@ -205,7 +205,7 @@ fn group<'a>(
 }
 
 /// Whether a pod's CPU is still that of its start.
-fn starting(pod: &Value, sample: Sample, now: i64) -> bool {
+fn starting(pod: &Value, sample: Sample, source: &Source) -> bool {
     let conditions = object::list(pod, "/status/conditions");
     let ready = condition::find(conditions, "Ready");
     let started = object::time(pod, "/status/startTime");
@@ -214,10 +214,10 @@ fn starting(pod: &Value, sample: Sample, now: i64) -> bool {
     };
     let unready = condition::field(ready, "status") == "False";
     let since = object::time(ready, "/lastTransitionTime").unwrap_or(started);
-    if started + INITIALIZATION > now {
+    if started + source.pace.timer(INITIALIZATION) > source.now {
         return unready || sample.at < since + sample.window;
     }
-    unready && started + READINESS_DELAY > since
+    unready && started + source.pace.timer(READINESS_DELAY) > since
 }
 
 /// What a pod's containers, or one of them, request, in thousandths.

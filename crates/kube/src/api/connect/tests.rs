@@ -110,6 +110,7 @@ fn ask(path: &str) -> Result<Answer, Status> {
         now: 0,
         entropy: [0; 32],
         settings: &settings,
+        metrics: &crate::metrics::Metrics::default(),
     };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty());

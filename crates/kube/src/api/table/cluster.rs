@@ -193,3 +193,35 @@ pub(super) const PRIORITY_CLASS: Printer = Printer {
         ]
     },
 };
+
+pub(super) const NODE_METRICS: Printer = Printer {
+    columns: &[col("cpu"), col("memory"), col("Window")],
+    cells: |object, _| {
+        vec![
+            json!(text(object, &["usage", "cpu"])),
+            json!(text(object, &["usage", "memory"])),
+            json!(text(object, &["window"])),
+        ]
+    },
+};
+
+pub(super) const POD_METRICS: Printer = Printer {
+    columns: &[col("cpu"), col("memory"), col("Window")],
+    cells: |object, _| {
+        let sum = |name: &str, unit: &str| {
+            let all = list(object, &["containers"]).iter();
+            let amounts = all.filter_map(|c| {
+                text(c, &["usage", name])
+                    .strip_suffix(unit)?
+                    .parse::<i64>()
+                    .ok()
+            });
+            json!(format!("{}{unit}", amounts.sum::<i64>()))
+        };
+        vec![
+            sum("cpu", "n"),
+            sum("memory", "Ki"),
+            json!(text(object, &["window"])),
+        ]
+    },
+};

@@ -94,6 +94,8 @@ fn printer(resource: &Resource) -> Printer {
         "PersistentVolume" => storage::VOLUME,
         "PersistentVolumeClaim" => storage::CLAIM,
         "StorageClass" => storage::CLASS,
+        "NodeMetrics" => cluster::NODE_METRICS,
+        "PodMetrics" => cluster::POD_METRICS,
         "ServiceAccount" => access::SERVICE_ACCOUNT,
         "Role" | "ClusterRole" | "CustomResourceDefinition" => access::CREATED,
         "RoleBinding" | "ClusterRoleBinding" => access::BINDING,

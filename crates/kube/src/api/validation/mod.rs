@@ -52,6 +52,7 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         "PersistentVolumeClaim" => storage::claim(&object["spec"], "spec", &mut causes),
         "PersistentVolume" => storage::volume(object, &mut causes),
         "StorageClass" => storage::class(object, &mut causes),
+        "HorizontalPodAutoscaler" => workload::autoscaler(&object["spec"], &mut causes),
         _ => {}
     }
     causes

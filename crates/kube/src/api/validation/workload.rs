@@ -130,6 +130,31 @@ fn cron_job(object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
+/// What is wrong with an autoscaler's spec.
+pub(super) fn autoscaler(spec: &Value, causes: &mut Vec<Cause>) {
+    for part in ["kind", "name"] {
+        if text(spec, &["scaleTargetRef", part]).is_empty() {
+            causes.push(Cause::required(format!("spec.scaleTargetRef.{part}"), ""));
+        }
+    }
+    let (least, most) = (
+        spec["minReplicas"].as_i64(),
+        spec["maxReplicas"].as_i64().unwrap_or(0),
+    );
+    if let Some(least) = least.filter(|least| *least < 1) {
+        let detail = "must be greater than or equal to 1";
+        causes.push(Cause::invalid("spec.minReplicas", &json!(least), detail));
+    }
+    if most < 1 {
+        let detail = "must be greater than 0";
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), detail));
+    }
+    if least.is_some_and(|least| most < least) {
+        let detail = "must be greater than or equal to `minReplicas`";
+        causes.push(Cause::invalid("spec.maxReplicas", &json!(most), detail));
+    }
+}
+
 /// Of a stateful set's spec only a few fields may change.
 pub(super) fn stateful_set_update(live: &Value, object: &Value, causes: &mut Vec<Cause>) {
     const MUTABLE: [&str; 8] = [

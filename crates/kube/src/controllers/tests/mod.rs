@@ -1,11 +1,12 @@
 //! K8S-RUN: controllers at work on a cluster, by its API alone.
 #![allow(clippy::unwrap_used)]
 
+mod autoscaling;
 mod nodes;
 mod services;
 mod volumes;
 
-use crate::api::{Method, Pace, Settings};
+use crate::api::{Method, Pace, Settings, Status};
 use crate::client::{Client, path, resource};
 use crate::cluster::{Cluster, Journal, Parts};
 use crate::store::{Change, Key, Store};
@@ -173,6 +174,14 @@ impl<const N: usize> World<N> {
             let _ = self.client.create(map, &poke).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         });
+    }
+
+    /// What a request is answered with.
+    fn get(&self, path: &str) -> Result<Value, Status> {
+        let sent = self
+            .client
+            .send(Method::Get, path, "application/json", &Value::Null);
+        self.runtime.block_on(sent)
     }
 
     /// Whether an event with a reason was told of an object.
