@@ -2,6 +2,7 @@
 
 mod apply;
 mod classify;
+pub mod container;
 pub mod engine;
 pub mod factory;
 pub mod guest;
@@ -11,7 +12,10 @@ pub mod namespace;
 mod netlink;
 pub mod observe;
 mod plan;
+mod program;
+mod rights;
 pub mod testing;
+mod tree;
 pub mod uplink;
 
 pub use engine::Engine;

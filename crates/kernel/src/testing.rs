@@ -3,13 +3,20 @@
 //! A test binary with `harness = false` calls [`run_inside`] from `main` and runs its trials there.
 
 use crate::launch::{self, Inside, LaunchOptions};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs `tests` inside namespaces and ends the process with its result. Where namespaces are
 /// forbidden it says so and succeeds, unless `SKYLAB_REQUIRE_NAMESPACES` is set.
-#[allow(clippy::print_stdout)]
 pub fn run_inside(tests: impl FnOnce(Inside) -> ExitCode) -> ! {
+    run_inside_hiding(Vec::new(), tests)
+}
+
+/// As [`run_inside`]; guests must not see these paths.
+#[allow(clippy::print_stdout)]
+pub fn run_inside_hiding(hidden: Vec<PathBuf>, tests: impl FnOnce(Inside) -> ExitCode) -> ! {
     let options = LaunchOptions {
+        hidden,
         die_with_parent: true,
         ..LaunchOptions::default()
     };

@@ -3,19 +3,27 @@
 //! Guests' network namespaces belong to that lower user namespace, so a guest's root commands its own
 //! stack and nothing above it. The lab has many threads and can't fork safely; the factory forks for
 //! it. It does one thing at a time: it takes a request with a socket for the answer, forks a child
-//! that does the work and answers, and goes on.
+//! that does the work and answers, and goes on. The processes that these children bring up are the
+//! factory's: it tells of their end on the same socket, and reaps them.
 
+mod birth;
+mod children;
+pub(crate) mod holder;
+mod process;
 mod protocol;
 mod server;
 
 use crate::guest::{Guest, GuestSpec};
 use crate::launch::{LaunchError, failed, fork_single};
 use crate::namespace::NetNs;
+pub(crate) use birth::{Birth, Numbering};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{ForkResult, pipe2, read, write};
-pub(crate) use protocol::{Answer, ExecRequest, Request, send};
+pub use process::{Exit, Process};
+use protocol::Answer;
+pub(crate) use protocol::{ContainerRequest, ExecRequest, Request, SandboxRequest};
 pub(crate) use server::{Failure, step};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -104,7 +112,7 @@ impl GuestFactory {
     /// # Errors
     /// The kernel refuses one.
     pub fn network_namespace(&self) -> Result<NetNs, FactoryError> {
-        let (_, mut fds) = self.ask(&Request::NetworkNamespace, &[])?;
+        let mut fds = self.ask(&Request::NetworkNamespace, &[])?;
         fds.pop()
             .map(NetNs::from_fd)
             .ok_or(FactoryError::Silent(Errno::EPROTO))
@@ -121,25 +129,45 @@ impl GuestFactory {
             hostname: spec.hostname.clone(),
             disk: spec.disk.path().to_owned(),
         };
-        let (answer, _) = self.ask(&request, &[spec.net.as_fd()])?;
-        match answer {
-            Answer::Booted { init } => Ok(Guest::new(self.clone(), init, spec)),
+        let (process, mut fds) = self.bring_up(&request, &[spec.net.as_fd()])?;
+        let root = fds.pop().ok_or(FactoryError::Silent(Errno::EPROTO))?;
+        Ok(Guest::new(process, root, spec))
+    }
+
+    /// Asks for a process, and gives it when it runs its program, with the descriptors that came along.
+    pub(crate) fn bring_up(
+        &self,
+        request: &Request,
+        fds: &[std::os::fd::BorrowedFd<'_>],
+    ) -> Result<(Process, Vec<OwnedFd>), FactoryError> {
+        let (mut answer, mut fds, ending) = self.ask_on(request, fds)?;
+        // One that ended at once may be heard of before whoever brought it up has said so.
+        let ended = Exit::told(&answer);
+        if ended.is_some() {
+            (answer, fds) = protocol::receive(&ending)?;
+        }
+        match understood(answer)? {
+            Answer::Started { process } => {
+                Ok((Process::new(self.clone(), process, ending, ended), fds))
+            }
             _ => Err(FactoryError::Silent(Errno::EPROTO)),
         }
     }
 
-    /// Asks, and waits for the first answer.
+    /// Asks, waits until it is done, and gives the descriptors that came along.
     pub(crate) fn ask(
         &self,
         request: &Request,
         fds: &[std::os::fd::BorrowedFd<'_>],
-    ) -> Result<(Answer, Vec<OwnedFd>), FactoryError> {
-        self.ask_on(request, fds)
-            .map(|(answer, fds, _)| (answer, fds))
+    ) -> Result<Vec<OwnedFd>, FactoryError> {
+        match self.ask_on(request, fds)? {
+            (Answer::Done, fds, _) => Ok(fds),
+            _ => Err(FactoryError::Silent(Errno::EPROTO)),
+        }
     }
 
     /// Asks, waits for the first answer, and keeps the socket for later ones.
-    pub(crate) fn ask_on(
+    fn ask_on(
         &self,
         request: &Request,
         fds: &[std::os::fd::BorrowedFd<'_>],
@@ -155,24 +183,17 @@ impl GuestFactory {
         protocol::send(&self.socket, request, &passed)?;
         drop(theirs);
         let (answer, fds) = protocol::receive::<Answer>(&ours)?;
-        match answer {
-            Answer::Failed { step, errno } => Err(FactoryError::Failed {
-                step,
-                errno: Errno::from_raw(errno),
-            }),
-            answer => Ok((answer, fds, ours)),
-        }
+        Ok((understood(answer)?, fds, ours))
     }
 }
 
-/// A later answer on a kept socket.
-pub(crate) fn receive_answer(socket: &OwnedFd) -> Result<Answer, FactoryError> {
-    match protocol::receive::<Answer>(socket)? {
-        (Answer::Failed { step, errno }, _) => Err(FactoryError::Failed {
+fn understood(answer: Answer) -> Result<Answer, FactoryError> {
+    match answer {
+        Answer::Failed { step, errno } => Err(FactoryError::Failed {
             step,
             errno: Errno::from_raw(errno),
         }),
-        (answer, _) => Ok(answer),
+        answer => Ok(answer),
     }
 }
 

@@ -1,94 +1,47 @@
-//! Booting: namespaces, the view, confinement, and a first process that outlives the others.
+//! Booting: namespaces, the view, and a first process that outlives the others.
 
-use super::{confine, view};
-use crate::factory::{Answer, Failure, send, step};
-use crate::launch::fork_single;
+use super::view;
+use crate::factory::{Birth, Failure, Numbering, holder, step};
+use crate::rights::Rights;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::{ForkResult, getpid, pause, pipe2, read, sethostname, write};
-use std::os::fd::OwnedFd;
+use nix::sys::stat::Mode;
+use nix::unistd::sethostname;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Boots a guest and answers with its first process. Runs in a child of the factory.
+/// Boots a guest and answers with its root. Runs in a child of the factory.
 pub(crate) fn boot(
-    reply: &OwnedFd,
+    birth: &Birth<'_>,
     hostname: &str,
     disk: &Path,
-    net: &OwnedFd,
+    net: &[OwnedFd],
     hidden: &[PathBuf],
 ) -> Result<(), Failure> {
+    let net = net
+        .first()
+        .ok_or_else(|| step("boot without a network")(Errno::EINVAL))?;
     setns(net, CloneFlags::CLONE_NEWNET).map_err(step("entering the guest's network"))?;
     let flags = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWCGROUP;
     unshare(flags).map_err(step("the guest's namespaces"))?;
-    let (ready, tell) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(step("making a pipe"))?;
-    match fork_single().map_err(step("forking the guest's first process"))? {
-        ForkResult::Child => {
-            drop(ready);
-            let outcome = prepare(hostname, disk, hidden);
-            let fine = outcome.is_ok();
-            if let Err(failure) = outcome {
-                // The lab may be gone; then nobody needs to know.
-                let _ = send(
-                    reply,
-                    &Answer::Failed {
-                        step: failure.step,
-                        errno: failure.errno as i32,
-                    },
-                    &[],
-                );
-            }
-            let _ = write(&tell, &[u8::from(fine)]);
-            drop(tell);
-            first_process(fine)
-        }
-        ForkResult::Parent { child } => {
-            drop(tell);
-            let mut fine = [0];
-            if read(&ready, &mut fine) == Ok(1) && fine == [1] {
-                send(
-                    reply,
-                    &Answer::Booted {
-                        init: child.as_raw(),
-                    },
-                    &[],
-                )
-                .map_err(step("answering"))?;
-            }
-            Ok(())
-        }
-    }
-}
-
-fn prepare(hostname: &str, disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
-    debug_assert_eq!(getpid().as_raw(), 1);
     sethostname(hostname).map_err(step("setting the host name"))?;
-    view::enter(disk, hidden)?;
-    confine::drop_capabilities()
-}
-
-/// Waits for the end; children that are left to it are reaped by the kernel.
-fn first_process(fine: bool) -> ! {
-    // SAFETY: ignoring a signal runs no handler.
-    #[allow(unsafe_code)]
-    let ignoring = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
-    if !fine || ignoring.is_err() {
-        std::process::exit(1);
-    }
-    close_everything();
-    loop {
-        pause();
-    }
-}
-
-/// The guest's first process keeps no descriptor of the lab's.
-fn close_everything() {
-    // SAFETY: closes descriptors that this process, which only waits from here on, never uses.
-    #[allow(unsafe_code)]
-    unsafe {
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
-    }
+    let root = view::build(disk, hidden)?;
+    // The top of the view before it is anybody's root: the same mount that becomes it.
+    let top = open(&root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(step("opening the view"))?;
+    birth.bring_up(Numbering::Fresh, &[top.as_fd()], || {
+        let prepared = view::enter(&root, view::Switches::OfNetwork).and_then(|()| {
+            let rights = Rights::of_guests();
+            rights.bound()?;
+            rights.hold(true)
+        });
+        match prepared {
+            Ok(()) => holder::become_holder(birth.holder().as_fd(), c"init"),
+            Err(failure) => failure,
+        }
+    })
 }

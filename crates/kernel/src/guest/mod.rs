@@ -1,15 +1,19 @@
 //! Guests: processes in a place of the lab, over a copy-on-write view of the machine's files.
 
 pub(crate) mod boot;
-pub(crate) mod confine;
 pub(crate) mod disk;
 pub(crate) mod exec;
+mod files;
 pub(crate) mod view;
 
 pub use disk::GuestDisk;
+pub use files::{GuestFiles, PathError, PathKind};
 
-use crate::factory::{Answer, ExecRequest, FactoryError, GuestFactory, Request};
+use crate::factory::{ExecRequest, FactoryError, GuestFactory, Request};
+pub use crate::factory::{Exit, Process as GuestProcess};
 use crate::namespace::NetNs;
+use crate::program::{Directory, Program, STEP};
+use crate::rights::Rights;
 use nix::errno::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -55,28 +59,11 @@ pub struct GuestCommand {
 /// A booted guest. It runs until it is shut down or the lab ends.
 #[derive(Debug)]
 pub struct Guest {
-    factory: GuestFactory,
-    init: i32,
+    init: GuestProcess,
+    root: OwnedFd,
     environment: Vec<(String, String)>,
     /// The disk lives as long as the guest does.
     disk: Arc<GuestDisk>,
-}
-
-/// A program running in a guest.
-#[derive(Debug)]
-pub struct GuestProcess {
-    factory: GuestFactory,
-    pid: i32,
-    ending: OwnedFd,
-}
-
-/// How a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// With a code.
-    Code(i32),
-    /// By a signal.
-    Signal(i32),
 }
 
 /// A program that could not be started.
@@ -101,6 +88,20 @@ pub enum ExecError {
     Factory(#[from] FactoryError),
 }
 
+impl ExecError {
+    /// What the factory's word means for a program.
+    pub(crate) fn of(error: FactoryError, arguments: &[String]) -> Self {
+        let program = arguments.first().cloned().unwrap_or_default();
+        match error {
+            FactoryError::Failed { step, errno } if step == STEP => match errno {
+                Errno::ENOENT => Self::NotFound { program },
+                errno => Self::NotExecutable { program, errno },
+            },
+            error => Self::Factory(error),
+        }
+    }
+}
+
 impl GuestSpec {
     pub(crate) fn write_files(&self) -> Result<(), FactoryError> {
         for file in &self.files {
@@ -114,13 +115,27 @@ impl GuestSpec {
 }
 
 impl Guest {
-    pub(crate) fn new(factory: GuestFactory, init: i32, spec: &GuestSpec) -> Self {
+    pub(crate) fn new(init: GuestProcess, root: OwnedFd, spec: &GuestSpec) -> Self {
         Self {
-            factory,
             init,
+            root,
             environment: spec.environment.clone(),
             disk: spec.disk.clone(),
         }
+    }
+
+    /// Its first process. When it ends, all that runs in the guest has ended.
+    pub fn first_process(&self) -> &GuestProcess {
+        &self.init
+    }
+
+    /// Its files, as it sees them.
+    pub fn files(&self) -> GuestFiles<'_> {
+        GuestFiles::new(self.root.as_fd())
+    }
+
+    pub(crate) fn factory(&self) -> &GuestFactory {
+        self.init.factory()
     }
 
     /// The disk it runs on; another guest may boot from it after this one was shut down.
@@ -137,8 +152,23 @@ impl Guest {
         command: &GuestCommand,
         streams: [OwnedFd; 3],
     ) -> Result<GuestProcess, ExecError> {
-        let fds = [streams[0].as_fd(), streams[1].as_fd(), streams[2].as_fd()];
-        self.start(command, false, &fds).map(|(process, _)| process)
+        let rights = Rights::of_guests();
+        self.start(command, rights, Some(&streams))
+            .map(|(process, _)| process)
+    }
+
+    /// Runs a program that may enter the guest's other networks: a CNI plugin. It can't mount.
+    ///
+    /// # Errors
+    /// As [`Guest::exec`].
+    pub fn exec_plugin(
+        &self,
+        command: &GuestCommand,
+        streams: [OwnedFd; 3],
+    ) -> Result<GuestProcess, ExecError> {
+        let rights = Rights::of_plugins();
+        self.start(command, rights, Some(&streams))
+            .map(|(process, _)| process)
     }
 
     /// Runs a program on a terminal of the guest's own and gives the terminal's other side.
@@ -149,7 +179,7 @@ impl Guest {
         &self,
         command: &GuestCommand,
     ) -> Result<(GuestProcess, OwnedFd), ExecError> {
-        let (process, terminal) = self.start(command, true, &[])?;
+        let (process, terminal) = self.start(command, Rights::of_guests(), None)?;
         let terminal = terminal.ok_or(FactoryError::Silent(Errno::EPROTO))?;
         Ok((process, terminal))
     }
@@ -157,8 +187,8 @@ impl Guest {
     fn start(
         &self,
         command: &GuestCommand,
-        terminal: bool,
-        fds: &[std::os::fd::BorrowedFd<'_>],
+        rights: Rights,
+        streams: Option<&[OwnedFd; 3]>,
     ) -> Result<(GuestProcess, Option<OwnedFd>), ExecError> {
         let environment = self
             .environment
@@ -167,101 +197,41 @@ impl Guest {
             .cloned()
             .collect();
         let directory = if command.directory.is_empty() {
-            "/root".to_owned()
+            "/root"
         } else {
-            command.directory.clone()
+            &command.directory
         };
-        let request = ExecRequest {
-            init: self.init,
+        let program = Program {
             arguments: command.arguments.clone(),
             environment,
-            directory,
-            terminal,
+            directory: Directory::Preferred(directory.to_owned()),
+            terminal: streams.is_none(),
+            user: None,
+            rights,
+            oom_score: 0,
+            descriptors: None,
         };
-        let asked = self.factory.ask_on(&Request::Exec(request), fds);
-        let program = || command.arguments.first().cloned().unwrap_or_default();
-        match asked {
-            Ok((Answer::Started { pid }, mut fds, ending)) => Ok((
-                GuestProcess {
-                    factory: self.factory.clone(),
-                    pid,
-                    ending,
-                },
-                fds.pop(),
-            )),
-            Ok(_) => Err(FactoryError::Silent(Errno::EPROTO).into()),
-            Err(FactoryError::Failed {
-                step,
-                errno: Errno::ENOENT,
-            }) if step == exec::STEP => Err(ExecError::NotFound { program: program() }),
-            Err(FactoryError::Failed { step, errno }) if step == exec::STEP => {
-                Err(ExecError::NotExecutable {
-                    program: program(),
-                    errno,
-                })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let request = ExecRequest {
+            target: self.init.number(),
+            program,
+            groups: Vec::new(),
+        };
+        let fds: Vec<_> = streams.into_iter().flatten().map(AsFd::as_fd).collect();
+        let asked = self.factory().bring_up(&Request::Exec(request), &fds);
+        asked
+            .map(|(process, mut fds)| (process, fds.pop()))
+            .map_err(|error| ExecError::of(error, &command.arguments))
     }
 
     /// Ends all its processes.
     pub fn shut_down(&self) {
         // It may have ended by itself.
-        let _ = self.factory.ask(
-            &Request::Signal {
-                pid: self.init,
-                group: false,
-                signal: libc::SIGKILL,
-            },
-            &[],
-        );
+        let _ = self.init.signal_alone(libc::SIGKILL);
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         self.shut_down();
-    }
-}
-
-impl GuestProcess {
-    /// Waits for its end. Blocks; the descriptor of [`AsFd`] is readable when it won't.
-    ///
-    /// # Errors
-    /// The factory is gone.
-    pub fn wait(&self) -> Result<Exit, FactoryError> {
-        match crate::factory::receive_answer(&self.ending)? {
-            Answer::Ended {
-                code: Some(code), ..
-            } => Ok(Exit::Code(code)),
-            Answer::Ended {
-                signal: Some(signal),
-                ..
-            } => Ok(Exit::Signal(signal)),
-            _ => Err(FactoryError::Silent(Errno::EPROTO)),
-        }
-    }
-
-    /// Sends a signal to its process group.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub fn signal(&self, signal: i32) -> Result<(), FactoryError> {
-        self.factory
-            .ask(
-                &Request::Signal {
-                    pid: self.pid,
-                    group: true,
-                    signal,
-                },
-                &[],
-            )
-            .map(drop)
-    }
-}
-
-impl AsFd for GuestProcess {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.ending.as_fd()
     }
 }

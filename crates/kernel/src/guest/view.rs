@@ -1,29 +1,38 @@
-//! The view: the machine's files, copy on write.
+//! The view of a place: the machine's files, copy on write; and what every place has beside its files.
 //!
 //! One overlay a top-level directory, because a user namespace may not overlay `/` itself (locked
-//! mounts lie under it). `/dev` is minimal, `/run` and `/tmp` are fresh, `/proc` shows the guest's
+//! mounts lie under it). `/dev` is minimal, `/run` and `/tmp` are fresh, `/proc` shows the place's
 //! processes with the OCI runtime's paths masked or read-only.
 
 use super::disk::{upper, work};
 use crate::factory::{Failure, step};
+use crate::tree;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 const NOTHING: Option<&str> = None;
 /// Top-level directories that are not the machine's in a guest.
 const OWN: [&str; 6] = ["dev", "proc", "sys", "run", "tmp", "lost+found"];
-/// The OCI runtime specification's default masked paths.
-const MASKED: [&str; 10] = [
+/// What container runtimes mask in `/proc`, and what else of it a root can command the machine's kernel
+/// by or look into it.
+/// <https://github.com/containerd/containerd/blob/main/pkg/oci/spec.go> (`populateDefaultUnixSpec`)
+const MASKED: [&str; 16] = [
     "acpi",
     "asound",
+    "dynamic_debug",
     "interrupts",
     "kcore",
     "keys",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
     "latency_stats",
+    "mtrr",
+    "profile",
     "sched_debug",
     "scsi",
     "timer_list",
@@ -31,10 +40,54 @@ const MASKED: [&str; 10] = [
 ];
 /// Its default read-only paths.
 const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+/// Directories below the top ones that programs of a machine's root write to.
+const WRITTEN: [&str; 7] = [
+    "/usr/local",
+    "/usr/local/bin",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/spool",
+    "/var/tmp",
+];
+/// Who the owners are that a user namespace doesn't know.
+const NOBODY: u32 = 65534;
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// Builds the view and makes it the root.
-pub(super) fn enter(disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
+/// Which of the kernel's switches a place may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Switches {
+    /// None.
+    None,
+    /// Those of its network.
+    OfNetwork,
+}
+
+/// Builds the view of the machine's files over a disk, but for `/proc`, in a mount namespace of the
+/// caller's own. Gives its top.
+pub(crate) fn build(disk: &Path, hidden: &[PathBuf]) -> Result<PathBuf, Failure> {
+    cut_off()?;
+    let root = disk.join("root");
+    make(&root)?;
+    tmpfs(&root, "mode=755")?;
+    own_directories(disk)?;
+    top_level(disk, &root)?;
+    own_program(disk, &root)?;
+    devices(&root)?;
+    system(&root)?;
+    for (fresh, options) in [("run", "mode=755"), ("tmp", "mode=1777")] {
+        let path = root.join(fresh);
+        make(&path)?;
+        tmpfs(&path, options)?;
+    }
+    for path in hidden {
+        hide(&root, path)?;
+    }
+    Ok(root)
+}
+
+/// Cuts the caller's mounts off from those they were copied from.
+pub(crate) fn cut_off() -> Result<(), Failure> {
     mount(
         NOTHING,
         "/",
@@ -42,29 +95,13 @@ pub(super) fn enter(disk: &Path, hidden: &[PathBuf]) -> Result<(), Failure> {
         MsFlags::MS_REC | MsFlags::MS_PRIVATE,
         NOTHING,
     )
-    .map_err(step("private mounts"))?;
-    let root = disk.join("root");
-    make(&root)?;
-    tmpfs(&root, "mode=755")?;
-    top_level(disk, &root)?;
-    processes(&root)?;
-    devices(&root)?;
-    for fresh in ["run", "tmp"] {
-        let path = root.join(fresh);
-        make(&path)?;
-        tmpfs(
-            &path,
-            if fresh == "tmp" {
-                "mode=1777"
-            } else {
-                "mode=755"
-            },
-        )?;
-    }
-    for path in hidden {
-        hide(&root, path)?;
-    }
-    change_root(&root)
+    .map_err(step("private mounts"))
+}
+
+/// Adds the caller's own processes to a view and makes it the root.
+pub(crate) fn enter(root: &Path, switches: Switches) -> Result<(), Failure> {
+    processes(root, switches)?;
+    change_root(root)
 }
 
 fn io_step(name: String) -> impl FnOnce(std::io::Error) -> Failure {
@@ -74,7 +111,7 @@ fn io_step(name: String) -> impl FnOnce(std::io::Error) -> Failure {
     }
 }
 
-fn make(path: &Path) -> Result<(), Failure> {
+pub(crate) fn make(path: &Path) -> Result<(), Failure> {
     let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -105,6 +142,24 @@ fn top_level(disk: &Path, root: &Path) -> Result<(), Failure> {
             symlink(to, &target).map_err(io_step(format!("linking {}", target.display())))?;
         } else if kind.is_dir() {
             overlay(disk, Path::new(&name), &source, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// In an ordinary user's lab the machine's root is nobody, and its directories can't be changed. Those
+/// that programs write to are the place's own there, with the machine's files in them.
+fn own_directories(disk: &Path) -> Result<(), Failure> {
+    for path in WRITTEN {
+        let path = Path::new(path);
+        let mut inside = path.iter().skip(1);
+        let Some(top) = inside.next() else { continue };
+        let stranger = fs::symlink_metadata(path)
+            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == NOBODY);
+        if stranger {
+            let own = upper(disk, Path::new(top)).join(inside.collect::<PathBuf>());
+            make(&own)?;
+            copy_owner(path, &own);
         }
     }
     Ok(())
@@ -145,36 +200,66 @@ fn overlay(disk: &Path, name: &Path, source: &Path, target: &Path) -> Result<(),
 }
 
 /// The top of an overlay shows the upper directory's mode: it must be the machine's.
-fn copy_owner(source: &Path, upper: &Path) {
+pub(crate) fn copy_owner(source: &Path, upper: &Path) {
     if let Ok(metadata) = fs::metadata(source) {
         // An owner that doesn't exist here can't be given; root's it is then.
         let _ = fs::set_permissions(upper, metadata.permissions());
     }
 }
 
-fn processes(root: &Path) -> Result<(), Failure> {
+/// The lab's own program, where every shell finds it.
+fn own_program(disk: &Path, root: &Path) -> Result<(), Failure> {
+    let Ok(program) = fs::read_link("/proc/self/exe") else {
+        return Ok(());
+    };
+    // One that was replaced, or lies where the lab has something of its own, can't be shown.
+    if !program.is_file() {
+        return Ok(());
+    }
+    let inside = Path::new("local/bin/skylab");
+    // A link on the way would be hidden by a directory.
+    let usual = Path::new("/usr/local/bin");
+    if !fs::canonicalize(usual).is_ok_and(|real| real == usual) {
+        return Ok(());
+    }
+    let name = upper(disk, Path::new("usr")).join(inside);
+    if let Some(parent) = name.parent() {
+        make(parent)?;
+    }
+    fs::write(&name, []).map_err(io_step(format!("making {}", name.display())))?;
+    let target = root.join("usr").join(inside);
+    bind_read_only(&program, &target)
+}
+
+fn processes(root: &Path, switches: Switches) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), &proc, Some("proc"), flags, NOTHING)
-        .map_err(step("mounting the guest's /proc"))?;
+    mount(Some("proc"), &proc, Some("proc"), flags, NOTHING).map_err(step("mounting /proc"))?;
     for name in READ_ONLY {
         read_only(&proc.join(name), flags)?;
     }
-    let network = proc.join("sys/net");
-    // A guest commands its own stack: its network's switches stay writable under the read-only rest.
-    writable_network(&proc, &network, flags)?;
+    if switches == Switches::OfNetwork {
+        // Under the read-only rest, what commands its own stack.
+        writable_network(&proc, &proc.join("sys/net"), flags)?;
+    }
     for name in MASKED {
         mask(&proc.join(name))?;
     }
+    Ok(())
+}
+
+/// The kernel's view of its devices, to read only.
+pub(crate) fn system(root: &Path) -> Result<(), Failure> {
     let sys = root.join("sys");
     make(&sys)?;
-    let flags = flags | MsFlags::MS_RDONLY;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
     match mount(Some("sysfs"), &sys, Some("sysfs"), flags, NOTHING) {
-        // Where the kernel won't show it, the guest has none.
-        Err(Errno::EPERM | Errno::EBUSY) => Ok(()),
-        other => other.map_err(step("mounting the guest's /sys")),
+        // Where the kernel won't show it, there is none.
+        Err(Errno::EPERM | Errno::EBUSY) => return Ok(()),
+        other => other.map_err(step("mounting /sys"))?,
     }
+    mask(&sys.join("firmware"))
 }
 
 fn read_only(path: &Path, flags: MsFlags) -> Result<(), Failure> {
@@ -200,6 +285,11 @@ fn writable_network(proc: &Path, network: &Path, flags: MsFlags) -> Result<(), F
     )))
 }
 
+fn bind_read_only(source: &Path, target: &Path) -> Result<(), Failure> {
+    bind(source, target)?;
+    tree::set_read_only(target).map_err(step(format!("making {} read-only", target.display())))
+}
+
 fn bind(source: &Path, target: &Path) -> Result<(), Failure> {
     mount(Some(source), target, NOTHING, MsFlags::MS_BIND, NOTHING)
         .map_err(step(format!("binding {}", target.display())))
@@ -214,7 +304,7 @@ fn mask(path: &Path) -> Result<(), Failure> {
             mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("mode=555"))
                 .map_err(step(format!("masking {}", path.display())))
         }
-        Ok(_) => bind(Path::new("/dev/null"), path),
+        Ok(_) => bind_read_only(Path::new("/dev/null"), path),
         Err(_) => Ok(()),
     }
 }
@@ -228,16 +318,19 @@ fn hide(root: &Path, path: &Path) -> Result<(), Failure> {
     mask(&root.join(inside))
 }
 
-fn devices(root: &Path) -> Result<(), Failure> {
+/// A minimal `/dev`.
+pub(crate) fn devices(root: &Path) -> Result<(), Failure> {
     let dev = root.join("dev");
     make(&dev)?;
     let flags = MsFlags::MS_NOSUID;
     mount(Some("tmpfs"), &dev, Some("tmpfs"), flags, Some("mode=755"))
-        .map_err(step("the guest's /dev"))?;
+        .map_err(step("a fresh /dev"))?;
     for name in DEVICES {
         let target = dev.join(name);
         fs::write(&target, []).map_err(io_step(format!("making {}", target.display())))?;
-        bind(&Path::new("/dev").join(name), &target)?;
+        // Read-only: programs write to what is behind it all the same, and the machine's own file keeps
+        // its mode and owner.
+        bind_read_only(&Path::new("/dev").join(name), &target)?;
     }
     let pts = dev.join("pts");
     make(&pts)?;
@@ -249,7 +342,7 @@ fn devices(root: &Path) -> Result<(), Failure> {
         flags,
         Some("newinstance,ptmxmode=0666,mode=0620"),
     )
-    .map_err(step("the guest's terminals"))?;
+    .map_err(step("terminals"))?;
     let shared = dev.join("shm");
     make(&shared)?;
     tmpfs(&shared, "mode=1777")?;

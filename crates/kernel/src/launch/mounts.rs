@@ -1,6 +1,8 @@
 //! The lab's own mounts.
 
 use super::{LaunchError, failed};
+use crate::factory::holder;
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use std::fs;
 
@@ -31,8 +33,10 @@ pub(super) fn prepare() -> Result<(), LaunchError> {
         Some("mode=755"),
     )
     .map_err(failed("mounting /run"))?;
-    fs::create_dir(RUNTIME).map_err(|_| LaunchError::Failed {
-        step: format!("making {RUNTIME}"),
-        errno: nix::errno::Errno::last(),
-    })
+    fs::create_dir(RUNTIME)
+        .and_then(|()| holder::install())
+        .map_err(|error| LaunchError::Failed {
+            step: format!("making {RUNTIME}"),
+            errno: Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)),
+        })
 }
