@@ -2,6 +2,7 @@
 
 use super::{Call, Outcome};
 use crate::model::{Refusal, State, tag};
+use std::collections::HashSet;
 use wire::ec2::Filter;
 use wire::error::ApiError;
 use wire::filters::Filters;
@@ -41,18 +42,17 @@ pub(super) fn select<'a, T>(
         return Err(ApiError::new("InvalidParameterCombination", message));
     }
     let all: Vec<&T> = all.collect();
-    if let Some(missing) = wanted
-        .ids
-        .iter()
-        .find(|id| !all.iter().any(|item| (kind.id)(item) == **id))
-    {
-        return Err((kind.not_found)(missing).into());
+    let asked: HashSet<&str> = wanted.ids.iter().map(String::as_str).collect();
+    let ids: Vec<String> = all.iter().map(|item| (kind.id)(item)).collect();
+    if !asked.is_empty() {
+        let there: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        if let Some(missing) = wanted.ids.iter().find(|id| !there.contains(id.as_str())) {
+            return Err((kind.not_found)(missing).into());
+        }
     }
     let mut chosen = Vec::new();
-    for item in all {
-        let id = (kind.id)(item);
-        let asked = wanted.ids.is_empty() || wanted.ids.contains(&id);
-        if asked
+    for (item, id) in all.into_iter().zip(ids) {
+        if (asked.is_empty() || asked.contains(id.as_str()))
             && filters.pass(|name| {
                 Some(values(&call.state, &id, name).unwrap_or_else(|| (kind.field)(item, name)))
             })?
@@ -66,6 +66,20 @@ pub(super) fn select<'a, T>(
         wanted.next_token.as_deref(),
         5..=1000,
     )
+}
+
+/// Some operations take ids or a page's length, not both: AWS's words for its parameter of ids.
+pub(super) fn no_pages_of_ids(
+    parameter: &str,
+    ids: &[String],
+    max_results: Option<i32>,
+) -> Outcome<()> {
+    if !ids.is_empty() && max_results.is_some() {
+        let message =
+            format!("The parameter {parameter} cannot be used with the parameter maxResults");
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
+    Ok(())
 }
 
 fn is_tag_filter(name: &str) -> bool {

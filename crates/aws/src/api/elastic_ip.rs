@@ -28,6 +28,13 @@ fn address(text: &str, parameter: &str) -> Result<Ipv4Addr, Refusal> {
     })
 }
 
+fn malformed(ip: &str) -> Refusal {
+    Refusal::new(
+        "InvalidAddress.Malformed",
+        format!("Invalid IPv4 address: '{ip}'"),
+    )
+}
+
 /// A network border group other than the region's is none of the lab's.
 fn check_border_group(call: &Call<'_>, group: Option<&str>) -> Result<(), Refusal> {
     match group {
@@ -172,7 +179,9 @@ pub(super) fn describe(
 ) -> Outcome<DescribeAddressesResult> {
     let mut ids = request.allocation_ids;
     for ip in &request.public_ips {
-        ids.push(named(call, None, Some(ip))?.id.to_string());
+        let address = ip.parse().map_err(|_| malformed(ip))?;
+        let found = addresses::find_by_address(&call.state, call.context, address)?;
+        ids.push(found.id.to_string());
     }
     let wanted = Wanted {
         ids,

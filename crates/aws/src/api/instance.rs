@@ -1,12 +1,13 @@
 //! Instances' coming, going and being described.
 
-use super::describe::{Kind, Wanted, select};
+use super::describe::{Kind, Wanted, no_pages_of_ids, select};
 use super::instance_view::{FILTERS, field, wire_instance, wire_state, zone};
 use super::{Call, Outcome};
 use crate::model::instance::{self, Instance, InstanceState};
 use crate::model::{InstanceId, ReservationId, State};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::HashMap;
 use wire::Timestamp;
 use wire::ec2;
 use wire::shape::Nothing;
@@ -15,13 +16,8 @@ use wire::shape::Nothing;
 pub(super) fn reservation(
     state: &State,
     id: &ReservationId,
-    chosen: impl Fn(&Instance) -> bool,
+    mut instances: Vec<&Instance>,
 ) -> ec2::Reservation {
-    let mut instances: Vec<_> = state
-        .instances
-        .values()
-        .filter(|instance| instance.reservation == *id && chosen(instance))
-        .collect();
     instances.sort_by_key(|instance| instance.launch_index);
     ec2::Reservation {
         instances: instances
@@ -38,6 +34,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeInstancesRequest,
 ) -> Outcome<ec2::DescribeInstancesResult> {
+    no_pages_of_ids("instancesSet", &request.instance_ids, request.max_results)?;
     let wanted = Wanted {
         ids: request.instance_ids,
         filters: request.filters,
@@ -45,20 +42,22 @@ pub(super) fn describe(
         next_token: request.next_token,
     };
     let (chosen, next_token) = chosen(call, wanted, FILTERS)?;
-    let mut order: Vec<ReservationId> = Vec::new();
-    for instance in &chosen {
-        if !order.contains(&instance.reservation) {
-            order.push(instance.reservation.clone());
-        }
+    let mut reserved: Vec<(&ReservationId, Vec<&Instance>)> = Vec::new();
+    let mut places: HashMap<&ReservationId, usize> = HashMap::new();
+    for instance in chosen {
+        let id = &instance.reservation;
+        let place = *places.entry(id).or_insert_with(|| {
+            reserved.push((id, Vec::new()));
+            reserved.len() - 1
+        });
+        reserved[place].1.push(instance);
     }
-    let is_chosen = |instance: &Instance| chosen.iter().any(|chosen| chosen.id == instance.id);
-    let reservations = order
-        .iter()
-        .map(|id| reservation(&call.state, id, is_chosen))
-        .collect();
+    let reservations = reserved.into_iter();
     Ok(ec2::DescribeInstancesResult {
         next_token,
-        reservations,
+        reservations: reservations
+            .map(|(id, instances)| reservation(&call.state, id, instances))
+            .collect(),
     })
 }
 
@@ -92,6 +91,7 @@ pub(super) fn describe_status(
         "instance-state-name",
     ];
     let all = request.include_all_instances.unwrap_or(false);
+    no_pages_of_ids("instancesSet", &request.instance_ids, request.max_results)?;
     let wanted = Wanted {
         ids: request.instance_ids,
         filters: request.filters,

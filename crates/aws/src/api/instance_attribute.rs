@@ -1,10 +1,14 @@
 //! Attributes of instances.
 
 use super::instance_view::wire_metadata;
+use super::launch::user_data;
 use super::security_group::wire_groups;
 use super::{Call, Outcome};
 use crate::model::instance::{self, CpuCredits, InstanceState, check_hop_limit};
-use crate::model::{InstanceId, Refusal, instance_type, network_interface, security_group};
+use crate::model::{
+    InstanceId, NetworkInterfaceId, Refusal, State, instance_type, network_interface,
+    security_group,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wire::ec2;
@@ -68,6 +72,74 @@ pub(super) fn describe(
     Ok(result)
 }
 
+/// An instance's attribute to change, with its new value.
+enum Change {
+    SourceDestCheck(bool),
+    Groups(Vec<String>),
+    InstanceType(String),
+    UserData(Vec<u8>),
+    DisableApiTermination(bool),
+    DisableApiStop(bool),
+    EbsOptimized(bool),
+    ShutdownBehavior(String),
+}
+
+/// The one attribute that a request changes, by its own name or by the parameters Attribute and Value.
+fn change(request: ec2::ModifyInstanceAttributeRequest) -> Result<Change, Refusal> {
+    let flag = |of: Option<AttributeBooleanValue>| of.and_then(|of| of.value);
+    let text = |of: Option<AttributeValue>| of.and_then(|of| of.value);
+    let mut changes = Vec::new();
+    changes.extend(flag(request.source_dest_check).map(Change::SourceDestCheck));
+    changes.extend((!request.groups.is_empty()).then_some(Change::Groups(request.groups)));
+    changes.extend(text(request.instance_type).map(Change::InstanceType));
+    let data = request
+        .user_data
+        .map(|data| data.value.unwrap_or_default().0);
+    changes.extend(data.map(Change::UserData));
+    changes.extend(flag(request.disable_api_termination).map(Change::DisableApiTermination));
+    changes.extend(flag(request.disable_api_stop).map(Change::DisableApiStop));
+    changes.extend(flag(request.ebs_optimized).map(Change::EbsOptimized));
+    changes
+        .extend(text(request.instance_initiated_shutdown_behavior).map(Change::ShutdownBehavior));
+    if let Some(name) = request.attribute {
+        let value = request.value.ok_or_else(|| Refusal::missing("value"))?;
+        changes.push(named(name, value)?);
+    }
+    let mut changes = changes.into_iter();
+    match (changes.next(), changes.next()) {
+        (Some(change), None) => Ok(change),
+        (None, _) => Err(Refusal::invalid_combination("No attributes specified.")),
+        _ => Err(Refusal::invalid_combination(
+            "Fields for multiple attribute types specified",
+        )),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html>
+fn named(name: Name, value: String) -> Result<Change, Refusal> {
+    let flag = || match value.as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(Refusal::invalid_value(format!(
+            "Invalid value '{other}' for {name}. Valid values: true, false"
+        ))),
+    };
+    Ok(match name {
+        Name::SourceDestCheck => Change::SourceDestCheck(flag()?),
+        Name::DisableApiTermination => Change::DisableApiTermination(flag()?),
+        Name::DisableApiStop => Change::DisableApiStop(flag()?),
+        Name::EbsOptimized => Change::EbsOptimized(flag()?),
+        Name::InstanceType => Change::InstanceType(value),
+        Name::InstanceInitiatedShutdownBehavior => Change::ShutdownBehavior(value),
+        Name::UserData => Change::UserData(user_data(Some(&value))?.unwrap_or_default()),
+        other => {
+            return Err(Refusal::unsupported(format!(
+                "The attribute {other} is not implemented by Skylab"
+            )));
+        }
+    })
+}
+
 pub(super) fn modify(
     call: &mut Call<'_>,
     request: ec2::ModifyInstanceAttributeRequest,
@@ -77,62 +149,59 @@ pub(super) fn modify(
         instance.id.clone(),
         instance.state == InstanceState::Stopped,
     );
-    let primary = instance.interfaces.first().cloned();
-    if request.attribute.is_some() || request.value.is_some() {
-        return Err(Refusal::unsupported("The parameters Attribute and Value are not implemented by Skylab; give the attribute by its own name").into());
-    }
-    let flag =
-        |attribute: Option<AttributeBooleanValue>| attribute.and_then(|attribute| attribute.value);
-    let (protect, keep, optimized) = (
-        flag(request.disable_api_termination),
-        flag(request.disable_api_stop),
-        flag(request.ebs_optimized),
-    );
-    if let (Some(check), Some(primary)) = (flag(request.source_dest_check), &primary) {
-        network_interface::set_source_dest_check(&mut call.state, primary, check)?;
-    }
-    if let (false, Some(primary)) = (request.groups.is_empty(), &primary) {
-        let find = |group: &String| {
-            Ok(security_group::find(&call.state, call.context, group)?
-                .id
-                .clone())
-        };
-        let groups = request
-            .groups
-            .iter()
-            .map(find)
-            .collect::<Result<Vec<_>, Refusal>>()?;
-        network_interface::set_groups(&mut call.state, call.context, primary, &groups)?;
-    }
-    if let Some(kind) = request.instance_type.and_then(|kind| kind.value) {
-        change_type(call, &id, stopped, kind)?;
-    }
-    if let Some(data) = request.user_data {
-        if !stopped {
-            return Err(not_stopped(&id, "userData").into());
+    let state = &mut call.state;
+    match change(request)? {
+        Change::SourceDestCheck(check) => {
+            let interface = only_interface(state, &id)?;
+            network_interface::set_source_dest_check(state, &interface, check)?;
         }
-        let data = data.value.unwrap_or_default().0;
-        instance::edit(&mut call.state, &id, |instance| {
+        Change::Groups(groups) => {
+            let interface = only_interface(state, &id)?;
+            let found = groups.iter().map(|group| {
+                let found = security_group::find(state, call.context, group)?;
+                Ok(found.id.clone())
+            });
+            let groups = found.collect::<Result<Vec<_>, Refusal>>()?;
+            network_interface::set_groups(state, call.context, &interface, &groups)?;
+        }
+        Change::InstanceType(kind) => change_type(call, &id, stopped, kind)?,
+        Change::UserData(_) if !stopped => return Err(not_stopped(&id, "userData").into()),
+        Change::UserData(data) => instance::edit(state, &id, |instance| {
             instance.user_data = Some(data).filter(|data| !data.is_empty());
-        });
-    }
-    let behavior = request
-        .instance_initiated_shutdown_behavior
-        .and_then(|behavior| behavior.value);
-    if let Some(behavior) = &behavior
-        && !["stop", "terminate"].contains(&behavior.as_str())
-    {
-        return Err(Refusal::invalid_value(format!("Invalid value '{behavior}' for instanceInitiatedShutdownBehavior. Valid values: stop, terminate")).into());
-    }
-    instance::edit(&mut call.state, &id, |instance| {
-        instance.disable_api_termination = protect.unwrap_or(instance.disable_api_termination);
-        instance.disable_api_stop = keep.unwrap_or(instance.disable_api_stop);
-        instance.ebs_optimized = optimized.unwrap_or(instance.ebs_optimized);
-        if let Some(behavior) = behavior {
-            instance.shutdown_behavior = behavior;
+        }),
+        Change::DisableApiTermination(on) => {
+            instance::edit(state, &id, |instance| instance.disable_api_termination = on);
         }
-    });
+        Change::DisableApiStop(on) => {
+            instance::edit(state, &id, |instance| instance.disable_api_stop = on);
+        }
+        Change::EbsOptimized(_) if !stopped => {
+            return Err(not_stopped(&id, "ebsOptimized").into());
+        }
+        Change::EbsOptimized(on) => {
+            instance::edit(state, &id, |instance| instance.ebs_optimized = on);
+        }
+        Change::ShutdownBehavior(behavior) => {
+            if !["stop", "terminate"].contains(&behavior.as_str()) {
+                return Err(Refusal::invalid_value(format!("Invalid value '{behavior}' for instanceInitiatedShutdownBehavior. Valid values: stop, terminate")).into());
+            }
+            instance::edit(state, &id, |instance| instance.shutdown_behavior = behavior);
+        }
+    }
     Ok(Nothing {})
+}
+
+/// What concerns an interface can be said of its instance only if it has no other.
+fn only_interface(state: &State, id: &InstanceId) -> Result<NetworkInterfaceId, Refusal> {
+    match state.instances.get(id).map(|of| of.interfaces.as_slice()) {
+        Some([interface]) => Ok(interface.clone()),
+        _ => Err(Refusal::new(
+            "InvalidInstanceID",
+            format!(
+                "There are multiple interfaces attached to instance '{id}'. Please specify an interface ID for the operation instead."
+            ),
+        )),
+    }
 }
 
 fn not_stopped(id: &InstanceId, what: &str) -> Refusal {
@@ -149,9 +218,10 @@ fn change_type(
     kind: String,
 ) -> Result<(), Refusal> {
     if instance_type::find(&kind).is_none() {
-        return Err(Refusal::invalid_value(format!(
-            "Invalid value '{kind}' for InstanceType."
-        )));
+        return Err(Refusal::new(
+            "InvalidInstanceAttributeValue",
+            format!("Invalid value '{kind}' for InstanceType."),
+        ));
     }
     if !stopped {
         return Err(not_stopped(id, "instanceType"));

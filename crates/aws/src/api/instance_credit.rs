@@ -1,6 +1,7 @@
 //! Operations on burstable instances' credits.
 
 use super::{Call, Outcome};
+use crate::model::Refusal;
 use crate::model::instance::{self, CpuCredits};
 use wire::ec2;
 use wire::pagination::page;
@@ -51,6 +52,9 @@ pub(super) fn modify(
     call: &mut Call<'_>,
     request: ec2::ModifyInstanceCreditSpecificationRequest,
 ) -> Outcome<ec2::ModifyInstanceCreditSpecificationResult> {
+    if request.instance_credit_specifications.is_empty() {
+        return Err(Refusal::missing("InstanceCreditSpecification").into());
+    }
     let mut result = ec2::ModifyInstanceCreditSpecificationResult::default();
     for wanted in request.instance_credit_specifications {
         let credits = CpuCredits::named(wanted.cpu_credits.as_deref().unwrap_or_default())?;

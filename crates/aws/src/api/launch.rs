@@ -1,12 +1,17 @@
 //! RunInstances.
 
 use super::instance::reservation;
-use super::network_interface::{address, count, group_ids, prefixes};
+use super::network_interface::{address, count, group_ids, one_of_prefixes, prefixes};
 use super::tag::for_type;
 use super::{Call, Outcome, launch_template_data};
-use crate::model::instance::{self, CpuCredits, Launch, LaunchInterface, MetadataOptions};
+use crate::model::instance::{
+    self, CpuCredits, Instance, InstanceState, Launch, LaunchInterface, MetadataOptions,
+};
 use crate::model::launch_template::LaunchTemplate;
-use crate::model::{Refusal, SecurityGroupId, launch_template, security_group, subnet, tag, vpc};
+use crate::model::volume::RootVolume;
+use crate::model::{
+    Refusal, ReservationId, SecurityGroupId, launch_template, security_group, subnet, tag, vpc,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wire::ec2;
@@ -22,6 +27,10 @@ pub(super) fn run(
     call: &mut Call<'_>,
     mut request: RunInstancesRequest,
 ) -> Outcome<ec2::Reservation> {
+    let token = call.token("RunInstances", &request, request.client_token.as_deref())?;
+    if let Some(made) = &token.made {
+        return repeated(call, made);
+    }
     let mut marks = Vec::new();
     if let Some(named) = request.launch_template.take() {
         let (id, name) = (
@@ -38,9 +47,28 @@ pub(super) fn run(
     let Some(reserved) = first.map(|instance| instance.reservation.clone()) else {
         return Err(Refusal::new("InternalError", "nothing was started").into());
     };
-    Ok(reservation(&call.state, &reserved, |instance| {
-        started.contains(&instance.id)
-    }))
+    call.keep(token, reserved.as_str());
+    let started = started.iter().filter_map(|id| call.state.instances.get(id));
+    let started = started.map(AsRef::as_ref).collect();
+    Ok(reservation(&call.state, &reserved, started))
+}
+
+/// The reservation that the same request made before.
+fn repeated(call: &Call<'_>, id: &str) -> Outcome<ec2::Reservation> {
+    let id = ReservationId::from(id);
+    let all = call.state.instances.values().map(AsRef::as_ref);
+    let made: Vec<&Instance> = all.filter(|of| of.reservation == id).collect();
+    if made
+        .iter()
+        .all(|instance| instance.state == InstanceState::Terminated)
+    {
+        return Err(Refusal::new(
+            "IdempotentInstanceTerminated",
+            "The instances that were launched with this client token have been terminated.",
+        )
+        .into());
+    }
+    Ok(reservation(&call.state, &id, made))
 }
 
 /// The tags that tell of an instance's launch template.
@@ -241,8 +269,8 @@ fn metadata(
 }
 
 /// The root volume: one device may be named, the image's own.
-fn root(mappings: &[ec2::BlockDeviceMapping]) -> Result<(i32, String, bool), Refusal> {
-    let mut root = (8, "gp3".to_owned(), true);
+fn root(mappings: &[ec2::BlockDeviceMapping]) -> Result<RootVolume, Refusal> {
+    let mut root = RootVolume::default();
     for mapping in mappings {
         if !matches!(
             mapping.device_name.as_deref(),
@@ -253,17 +281,59 @@ fn root(mappings: &[ec2::BlockDeviceMapping]) -> Result<(i32, String, bool), Ref
             ));
         }
         let Some(ebs) = &mapping.ebs else { continue };
-        root.0 = ebs.volume_size.unwrap_or(root.0);
-        root.1 = ebs.volume_type.map_or(root.1, |kind| kind.to_string());
-        root.2 = ebs.delete_on_termination.unwrap_or(root.2);
-        if !(1..=16_384).contains(&root.0) {
+        root = RootVolume {
+            size: ebs.volume_size.unwrap_or(root.size),
+            kind: ebs.volume_type.map_or(root.kind, |kind| kind.to_string()),
+            iops: ebs.iops.or(root.iops),
+            throughput: ebs.throughput.or(root.throughput),
+            encrypted: ebs.encrypted.unwrap_or(root.encrypted),
+            delete_on_termination: ebs
+                .delete_on_termination
+                .unwrap_or(root.delete_on_termination),
+        };
+    }
+    check_root(&root)?;
+    Ok(root)
+}
+
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html>
+fn check_root(root: &RootVolume) -> Result<(), Refusal> {
+    let size = root.size;
+    if !(1..=16_384).contains(&size) {
+        return Err(Refusal::invalid_value(format!(
+            "Volume of size {size}GB is invalid"
+        )));
+    }
+    let provisioned = matches!(root.kind.as_str(), "io1" | "io2");
+    let kind = &root.kind;
+    let refuse = |message: String| Err(Refusal::new("InvalidParameterCombination", message));
+    match root.iops {
+        None if provisioned => {
+            return refuse(format!(
+                "The parameter iops must be specified for {kind} volumes."
+            ));
+        }
+        Some(_) if !provisioned && kind != "gp3" => {
+            return refuse(format!(
+                "The parameter iops is not supported for {kind} volumes."
+            ));
+        }
+        Some(iops) if iops < 100 || (kind == "gp3" && !(3000..=80_000).contains(&iops)) => {
             return Err(Refusal::invalid_value(format!(
-                "Volume of size {}GB is invalid",
-                root.0
+                "Volume iops of {iops} is invalid for {kind}"
             )));
         }
+        _ => {}
     }
-    Ok(root)
+    match root.throughput {
+        Some(_) if kind != "gp3" => refuse(format!(
+            "The parameter throughput is not supported for {kind} volumes."
+        )),
+        Some(throughput) if !(125..=2000).contains(&throughput) => Err(Refusal::invalid_value(
+            format!("Volume throughput of {throughput} is invalid for {kind}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn interfaces(
@@ -360,6 +430,7 @@ fn interface(
             secondary.push(ip);
         }
     }
+    one_of_prefixes(&of.ipv4_prefixes, of.ipv4_prefix_count)?;
     let index = of
         .device_index
         .ok_or_else(|| Refusal::missing("NetworkInterface.DeviceIndex"))?;

@@ -45,17 +45,23 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: ec2::CreateLaunchTemplateRequest,
 ) -> Outcome<ec2::CreateLaunchTemplateResult> {
+    let token = call.token(
+        "CreateLaunchTemplate",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = token.made.as_deref()
+        && let Ok(template) = templates::find(&call.state, call.context, Some(made), None)
+    {
+        return Ok(ec2::CreateLaunchTemplateResult {
+            launch_template: Some(wire_template(&call.state, template)),
+            ..Default::default()
+        });
+    }
     let tags = specified(request.tag_specifications, "launch-template")?;
     let data = read(request.launch_template_data)?;
     let (name, description) = (request.launch_template_name, request.version_description);
-    let id = templates::create(
-        &mut call.state,
-        call.context,
-        &name,
-        request.client_token,
-        description,
-        data,
-    )?;
+    let id = templates::create(&mut call.state, call.context, &name, description, data)?;
     tag::apply(
         &mut call.state,
         call.context,
@@ -63,6 +69,7 @@ pub(super) fn create(
         "launch-template",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let template = templates::find(&call.state, call.context, Some(id.as_str()), None)?;
     Ok(ec2::CreateLaunchTemplateResult {
         launch_template: Some(wire_template(&call.state, template)),
@@ -79,6 +86,19 @@ pub(super) fn create_version(
         request.launch_template_name.as_deref(),
     );
     let template = templates::find(&call.state, call.context, id, name)?;
+    let token = call.token(
+        "CreateLaunchTemplateVersion",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(version) = template.version(Some(made))
+    {
+        return Ok(ec2::CreateLaunchTemplateVersionResult {
+            launch_template_version: Some(wire_version(template, version)),
+            ..Default::default()
+        });
+    }
     let mut data = read(request.launch_template_data)?;
     if let Some(source) = request.source_version.as_deref() {
         data = data.over(template.version(Some(source))?.data.clone());
@@ -91,6 +111,7 @@ pub(super) fn create_version(
         request.version_description,
         data,
     );
+    call.keep(token, &number.to_string());
     let template = templates::find(&call.state, call.context, Some(id.as_str()), None)?;
     let version = template.version(Some(&number.to_string()))?;
     Ok(ec2::CreateLaunchTemplateVersionResult {

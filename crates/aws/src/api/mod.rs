@@ -33,7 +33,9 @@ mod vpc;
 
 pub use auto_scaling::auto_scaling;
 
+use crate::model::client_token::Token;
 use crate::model::{Context, InstanceId, Refusal, State};
+use std::fmt;
 use wire::ec2::Request;
 use wire::error::ApiError;
 
@@ -74,6 +76,36 @@ macro_rules! dispatch {
             })*
         }
     };
+}
+
+impl Call<'_> {
+    /// A request's idempotency token.
+    fn token(
+        &self,
+        operation: &str,
+        request: &impl fmt::Debug,
+        token: Option<&str>,
+    ) -> Result<Token, Refusal> {
+        // 128 where the operation's documentation says so.
+        let longest = if operation.contains("LaunchTemplate") {
+            128
+        } else {
+            64
+        };
+        Token::of(
+            &self.state,
+            self.context,
+            operation,
+            request,
+            token,
+            longest,
+        )
+    }
+
+    /// Remembers what a request with a token made.
+    fn keep(&mut self, token: Token, made: &str) {
+        token.keep(&mut self.state, self.context, made);
+    }
 }
 
 /// Whether an operation only reads.

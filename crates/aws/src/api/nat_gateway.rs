@@ -70,6 +70,19 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: ec2::CreateNatGatewayRequest,
 ) -> Outcome<ec2::CreateNatGatewayResult> {
+    let token = call.token(
+        "CreateNatGateway",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(gateway) = nat_gateway::find(&call.state, call.context, made)
+    {
+        return Ok(ec2::CreateNatGatewayResult {
+            client_token: request.client_token,
+            nat_gateway: Some(wire_gateway(&call.state, gateway)),
+        });
+    }
     let tags = specified(request.tag_specifications, "natgateway")?;
     let subnet = request
         .subnet_id
@@ -96,7 +109,6 @@ pub(super) fn create(
         subnet,
         allocation: request.allocation_id,
         private_ip: address.transpose()?,
-        client_token: request.client_token.clone(),
     };
     let id = nat_gateway::create(&mut call.state, call.context, &new)?;
     tag::apply(
@@ -106,6 +118,7 @@ pub(super) fn create(
         "natgateway",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let gateway = nat_gateway::find(&call.state, call.context, id.as_str())?;
     Ok(ec2::CreateNatGatewayResult {
         client_token: request.client_token,

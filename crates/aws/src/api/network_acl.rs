@@ -20,6 +20,19 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: CreateNetworkAclRequest,
 ) -> Outcome<CreateNetworkAclResult> {
+    let token = call.token(
+        "CreateNetworkAcl",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(acl) = acls::find(&call.state, call.context, made)
+    {
+        return Ok(CreateNetworkAclResult {
+            client_token: request.client_token,
+            network_acl: Some(wire_acl(&call.state, acl)),
+        });
+    }
     let tags = specified(request.tag_specifications, "network-acl")?;
     let id = acls::create(&mut call.state, call.context, &request.vpc_id.into())?;
     tag::apply(
@@ -29,6 +42,7 @@ pub(super) fn create(
         "network-acl",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let acl = acls::find(&call.state, call.context, id.as_str())?;
     Ok(CreateNetworkAclResult {
         client_token: request.client_token,

@@ -1,7 +1,7 @@
 //! Network interface operations; how an interface is shown is in
 //! [`super::network_interface_view`].
 
-use super::describe::{Kind, Wanted, select};
+use super::describe::{Kind, Wanted, no_pages_of_ids, select};
 use super::network_interface_view::{FILTERS, field, wire_attachment, wire_interface};
 use super::security_group::wire_groups;
 use super::tag::specified;
@@ -60,6 +60,19 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: CreateNetworkInterfaceRequest,
 ) -> Outcome<CreateNetworkInterfaceResult> {
+    let token = call.token(
+        "CreateNetworkInterface",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(interface) = interfaces::find(&call.state, call.context, made)
+    {
+        return Ok(CreateNetworkInterfaceResult {
+            client_token: request.client_token,
+            network_interface: Some(wire_interface(&call.state, interface)),
+        });
+    }
     let tags = specified(request.tag_specifications.clone(), "network-interface")?;
     if let Some(kind) = &request.interface_type {
         let message = format!("Network interfaces of type {kind} are not implemented by Skylab");
@@ -74,6 +87,7 @@ pub(super) fn create(
         "network-interface",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let interface = interfaces::find(&call.state, call.context, id.as_str())?;
     Ok(CreateNetworkInterfaceResult {
         client_token: request.client_token,
@@ -85,6 +99,7 @@ fn read(call: &Call<'_>, request: &CreateNetworkInterfaceRequest) -> Result<NewI
     let subnet = subnet::find(&call.state, call.context, &request.subnet_id)?
         .id
         .clone();
+    one_of_prefixes(&request.ipv4_prefixes, request.ipv4_prefix_count)?;
     let mut primary = request
         .private_ip_address
         .as_deref()
@@ -105,6 +120,12 @@ fn read(call: &Call<'_>, request: &CreateNetworkInterfaceRequest) -> Result<NewI
             (false, _) => secondary.push(address(text)?),
         }
     }
+    either(
+        "privateIpAddresses",
+        !secondary.is_empty(),
+        "secondaryPrivateIpAddressCount",
+        request.secondary_private_ip_address_count.is_some(),
+    )?;
     Ok(NewInterface {
         primary,
         secondary,
@@ -113,7 +134,6 @@ fn read(call: &Call<'_>, request: &CreateNetworkInterfaceRequest) -> Result<NewI
         prefix_count: count(request.ipv4_prefix_count)?,
         groups: group_ids(call, &request.groups)?,
         description: request.description.clone().unwrap_or_default(),
-        client_token: request.client_token.clone(),
         ..NewInterface::in_subnet(subnet)
     })
 }
@@ -133,6 +153,11 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: DescribeNetworkInterfacesRequest,
 ) -> Outcome<DescribeNetworkInterfacesResult> {
+    no_pages_of_ids(
+        "networkInterfaceIdsSet",
+        &request.network_interface_ids,
+        request.max_results,
+    )?;
     let wanted = Wanted {
         ids: request.network_interface_ids,
         filters: request.filters,
@@ -284,6 +309,26 @@ pub(super) fn reset_attribute(
     Ok(Nothing {})
 }
 
+/// Refuses two parameters that say the same thing in two ways.
+fn either(first: &str, has_first: bool, second: &str, has_second: bool) -> Result<(), Refusal> {
+    if has_first && has_second {
+        return Err(Refusal::invalid_combination(format!(
+            "The parameter {first} cannot be used with the parameter {second}"
+        )));
+    }
+    Ok(())
+}
+
+/// Prefixes are given or counted, not both.
+pub(super) fn one_of_prefixes<T>(given: &[T], count: Option<i32>) -> Result<(), Refusal> {
+    either(
+        "ipv4Prefixes",
+        !given.is_empty(),
+        "ipv4PrefixCount",
+        count.is_some(),
+    )
+}
+
 fn parsed<T>(
     texts: &[String],
     parse: impl Fn(&str) -> Result<T, Refusal>,
@@ -296,6 +341,21 @@ pub(super) fn assign_addresses(
     request: AssignPrivateIpAddressesRequest,
 ) -> Outcome<AssignPrivateIpAddressesResult> {
     let id = named(call, &request.network_interface_id)?;
+    let chosen = request.secondary_private_ip_address_count.is_some();
+    let prefixes_chosen = request.ipv4_prefix_count.is_some();
+    either(
+        "privateIpAddresses",
+        !request.private_ip_addresses.is_empty(),
+        "secondaryPrivateIpAddressCount",
+        chosen,
+    )?;
+    one_of_prefixes(&request.ipv4_prefixes, request.ipv4_prefix_count)?;
+    let given = !(request.private_ip_addresses.is_empty() && request.ipv4_prefixes.is_empty());
+    if !(given || chosen || prefixes_chosen) {
+        let message =
+            "secondaryPrivateIpAddressCount, privateIpAddresses, ipv4PrefixCount or ipv4Prefixes";
+        return Err(Refusal::missing(message).into());
+    }
     let wanted = interfaces::Wanted {
         addresses: parsed(&request.private_ip_addresses, address)?,
         address_count: count(request.secondary_private_ip_address_count)?,

@@ -42,6 +42,18 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: CreateManagedPrefixListRequest,
 ) -> Outcome<CreateManagedPrefixListResult> {
+    let token = call.token(
+        "CreateManagedPrefixList",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(list) = lists::find(&call.state, call.context, made)
+    {
+        return Ok(CreateManagedPrefixListResult {
+            prefix_list: Some(wire_list(&call.state, list)),
+        });
+    }
     let tags = specified(request.tag_specifications, "prefix-list")?;
     match request.address_family.as_str() {
         "IPv4" => {}
@@ -63,6 +75,7 @@ pub(super) fn create(
         "prefix-list",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let list = lists::find(&call.state, call.context, id.as_str())?;
     Ok(CreateManagedPrefixListResult {
         prefix_list: Some(wire_list(&call.state, list)),

@@ -124,6 +124,19 @@ pub(super) fn create(
     call: &mut Call<'_>,
     request: ec2::CreateRouteTableRequest,
 ) -> Outcome<ec2::CreateRouteTableResult> {
+    let token = call.token(
+        "CreateRouteTable",
+        &request,
+        request.client_token.as_deref(),
+    )?;
+    if let Some(made) = &token.made
+        && let Ok(table) = route_table::find(&call.state, call.context, made)
+    {
+        return Ok(ec2::CreateRouteTableResult {
+            client_token: request.client_token,
+            route_table: Some(wire_table(&call.state, table)),
+        });
+    }
     let tags = specified(request.tag_specifications, "route-table")?;
     let id = route_table::create(&mut call.state, call.context, &request.vpc_id)?;
     tag::apply(
@@ -133,6 +146,7 @@ pub(super) fn create(
         "route-table",
         tags,
     )?;
+    call.keep(token, id.as_str());
     let table = route_table::find(&call.state, call.context, id.as_str())?;
     Ok(ec2::CreateRouteTableResult {
         client_token: request.client_token,
@@ -331,14 +345,15 @@ fn target(call: &Call<'_>, asked: &Asked) -> Result<RouteTarget, Refusal> {
         if id == "local" {
             return Ok(RouteTarget::Local);
         }
-        return Ok(RouteTarget::InternetGateway(
-            internet_gateway::find(state, context, id)?.id.clone(),
-        ));
+        let found = internet_gateway::find(state, context, id);
+        let found = found.map_err(|_| no_target("InvalidGatewayID.NotFound", "gateway", id))?;
+        return Ok(RouteTarget::InternetGateway(found.id.clone()));
     }
     if let Some(id) = &asked.nat_gateway {
-        return Ok(RouteTarget::NatGateway(
-            nat_gateway::find(state, context, id)?.id.clone(),
-        ));
+        let found = nat_gateway::find(state, context, id);
+        let found =
+            found.map_err(|_| no_target("InvalidNatGatewayID.NotFound", "natGateway", id))?;
+        return Ok(RouteTarget::NatGateway(found.id.clone()));
     }
     if let Some(id) = &asked.interface {
         return Ok(RouteTarget::NetworkInterface(
@@ -349,6 +364,11 @@ fn target(call: &Call<'_>, asked: &Asked) -> Result<RouteTarget, Refusal> {
         Some(id) => only_interface(call, id).map(RouteTarget::NetworkInterface),
         None => Ok(RouteTarget::Local),
     }
+}
+
+/// Gateways that a route names have a refusal of their own.
+fn no_target(code: &'static str, kind: &str, id: &str) -> Refusal {
+    Refusal::new(code, format!("The {kind} ID '{id}' does not exist"))
 }
 
 /// A route to an instance goes to its one interface.

@@ -140,6 +140,9 @@ pub(super) fn describe_references(
     call: &mut Call<'_>,
     request: DescribeSecurityGroupReferencesRequest,
 ) -> Outcome<DescribeSecurityGroupReferencesResult> {
+    if request.group_id.is_empty() {
+        return Err(Refusal::missing("GroupId").into());
+    }
     for id in &request.group_id {
         groups::find(&call.state, call.context, id)?;
     }

@@ -1,6 +1,6 @@
 //! Volumes, as far as instances have them.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, Wanted, no_pages_of_ids, one, select};
 use super::tag::wire_tags;
 use super::{Call, Outcome};
 use crate::model::volume::Volume;
@@ -60,13 +60,13 @@ fn wire_volume(state: &State, volume: &Volume) -> ec2::Volume {
         attachments: attachment.into_iter().collect(),
         availability_zone: Some(volume.zone.clone()),
         create_time: Some(Timestamp(volume.created)),
-        encrypted: Some(false),
-        iops: Some(3000),
+        encrypted: Some(volume.encrypted),
+        iops: volume.operations(),
         multi_attach_enabled: Some(false),
         size: Some(volume.size),
         snapshot_id: Some(String::new()),
         tags: wire_tags(state, volume.id.as_str()),
-        throughput: (volume.kind == "gp3").then_some(125),
+        throughput: volume.megabytes(),
         volume_id: Some(volume.id.to_string()),
         volume_type: volume.kind.parse().ok(),
         ..Default::default()
@@ -77,6 +77,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeVolumesRequest,
 ) -> Outcome<ec2::DescribeVolumesResult> {
+    no_pages_of_ids("volumeIdsSet", &request.volume_ids, request.max_results)?;
     let wanted = Wanted {
         ids: request.volume_ids,
         filters: request.filters,

@@ -111,6 +111,9 @@ pub fn create(
             NAMES.join(", ")
         )));
     }
+    for (name, values) in &options {
+        check_values(name, values)?;
+    }
     let id = DhcpOptionsId::fresh(&state.digits());
     let options = DhcpOptions {
         id: id.clone(),
@@ -120,6 +123,36 @@ pub fn create(
     };
     state.dhcp_options.insert(id.clone(), Arc::new(options));
     Ok(id)
+}
+
+/// Checks the values of an option: servers are addresses, at most four, and the node types those of
+/// RFC 2132.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/DHCPOptionSetConcepts.html>
+fn check_values(name: &str, values: &[String]) -> Result<(), Refusal> {
+    const MOST_SERVERS: usize = 4;
+    let invalid = |value: &str, why: &str| {
+        Err(Refusal::invalid_value(format!(
+            "Value ({value}) for parameter {name} is invalid. {why}"
+        )))
+    };
+    if values.is_empty() || values.iter().any(String::is_empty) {
+        return invalid("", "An option needs a value.");
+    }
+    let servers = name.ends_with("-servers");
+    if servers && values.len() > MOST_SERVERS {
+        return invalid(&values.join(","), "At most four servers may be given.");
+    }
+    for value in values {
+        let address = value.parse::<std::net::IpAddr>().is_ok();
+        let amazons = name == "domain-name-servers" && value == "AmazonProvidedDNS";
+        if servers && !address && !amazons {
+            return invalid(value, "It is not an IP address.");
+        }
+        if name == "netbios-node-type" && !["1", "2", "4", "8"].contains(&value.as_str()) {
+            return invalid(value, "Valid values: 1, 2, 4, 8.");
+        }
+    }
+    Ok(())
 }
 
 /// Deletes an option set.

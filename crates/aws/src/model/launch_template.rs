@@ -26,8 +26,6 @@ pub struct LaunchTemplate {
     pub latest_version: i64,
     /// Its versions, by number.
     pub versions: Vec<LaunchTemplateVersion>,
-    /// The idempotency token it was made with.
-    pub client_token: Option<String>,
 }
 
 /// A version of a launch template.
@@ -283,7 +281,6 @@ pub fn create(
     state: &mut State,
     context: &Context,
     name: &str,
-    token: Option<String>,
     description: Option<String>,
     data: LaunchData,
 ) -> Result<LaunchTemplateId, Refusal> {
@@ -294,10 +291,7 @@ pub fn create(
             "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _.",
         ));
     }
-    if let Ok(existing) = find(state, context, None, Some(name)) {
-        if token.is_some() && existing.client_token == token {
-            return Ok(existing.id.clone());
-        }
+    if find(state, context, None, Some(name)).is_ok() {
         return Err(Refusal::new(
             "InvalidLaunchTemplateName.AlreadyExistsException",
             format!("Launch template name already in use: {name}"),
@@ -313,7 +307,6 @@ pub fn create(
         default_version: 1,
         latest_version: 1,
         versions: vec![version(context, 1, description, data)],
-        client_token: token,
     };
     state
         .launch_templates

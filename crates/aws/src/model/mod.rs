@@ -7,6 +7,7 @@
 
 pub mod auto_scaling;
 pub mod capacity;
+pub mod client_token;
 pub mod dhcp_options;
 pub mod elastic_ip;
 pub mod error;

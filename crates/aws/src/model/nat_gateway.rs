@@ -38,8 +38,6 @@ pub struct NatGateway {
     pub until: i64,
     /// When it was deleted.
     pub deleted: Option<i64>,
-    /// The idempotency token it was made with.
-    pub client_token: Option<String>,
 }
 
 /// A NAT gateway's state.
@@ -64,8 +62,6 @@ pub struct NewNatGateway {
     pub allocation: Option<String>,
     /// The private address, or one of AWS's choice.
     pub private_ip: Option<Ipv4Addr>,
-    /// The idempotency token.
-    pub client_token: Option<String>,
 }
 
 pub(crate) fn unknown(id: &str) -> Refusal {
@@ -101,7 +97,7 @@ fn is_alive(gateway: &NatGateway) -> bool {
     )
 }
 
-/// Makes a NAT gateway with its interface. A repeated token gives the gateway it made before.
+/// Makes a NAT gateway with its interface.
 ///
 /// # Errors
 /// Those of its subnet, address and interface; `InvalidAllocationID.NotFound`,
@@ -112,16 +108,6 @@ pub fn create(
     context: &Context,
     new: &NewNatGateway,
 ) -> Result<NatGatewayId, Refusal> {
-    let same = |gateway: &&Arc<NatGateway>| {
-        gateway.client_token.is_some() && gateway.client_token == new.client_token
-    };
-    if let Some(gateway) = state
-        .nat_gateways
-        .values()
-        .find(|gateway| same(gateway) && gateway.region == context.region)
-    {
-        return Ok(gateway.id.clone());
-    }
     let subnet = subnet::find(state, context, &new.subnet)?.clone();
     let in_zone = |gateway: &&Arc<NatGateway>| {
         is_alive(gateway)
@@ -164,7 +150,6 @@ pub fn create(
     insert(
         state,
         context,
-        new,
         &subnet,
         &id,
         &interface,
@@ -189,7 +174,6 @@ fn free_allocation(state: &State, context: &Context, id: &str) -> Result<Allocat
 fn insert(
     state: &mut State,
     context: &Context,
-    new: &NewNatGateway,
     subnet: &subnet::Subnet,
     id: &NatGatewayId,
     interface: &NetworkInterfaceId,
@@ -219,7 +203,6 @@ fn insert(
         created: context.now,
         until: context.now + context.pace.waiting(60),
         deleted: None,
-        client_token: new.client_token.clone(),
     };
     state.nat_gateways.insert(id.clone(), Arc::new(gateway));
 }

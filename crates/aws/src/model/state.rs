@@ -216,6 +216,8 @@ tables! {
     scaling_activities: String => auto_scaling::Activity,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
+    /// Idempotency tokens, by region, operation and token.
+    client_tokens: String => client_token::ClientToken,
     /// Tags, by the resource's id.
     tags: String => tag::TagSet,
 }

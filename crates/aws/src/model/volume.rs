@@ -3,6 +3,39 @@
 use super::*;
 use serde::{Deserialize, Serialize};
 
+/// The smallest root volume, in GiB: that of the images.
+pub const SMALLEST_ROOT: i32 = 8;
+
+/// A root volume to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RootVolume {
+    /// Its size in GiB.
+    pub size: i32,
+    /// `gp3` and the like.
+    pub kind: String,
+    /// Its operations a second, unless its type's own.
+    pub iops: Option<i32>,
+    /// Its megabytes a second, unless its type's own.
+    pub throughput: Option<i32>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Whether it goes with its instance.
+    pub delete_on_termination: bool,
+}
+
+impl Default for RootVolume {
+    fn default() -> Self {
+        Self {
+            size: SMALLEST_ROOT,
+            kind: "gp3".to_owned(),
+            iops: None,
+            throughput: None,
+            encrypted: false,
+            delete_on_termination: true,
+        }
+    }
+}
+
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Volume {
@@ -16,6 +49,13 @@ pub struct Volume {
     pub size: i32,
     /// `gp3` and the like.
     pub kind: String,
+    /// Its operations a second, unless its type's own.
+    pub iops: Option<i32>,
+    /// Its megabytes a second, unless its type's own.
+    pub throughput: Option<i32>,
+    /// Whether it is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
     /// When it was made, in seconds since 1970.
     pub created: i64,
     /// The instance it is attached to.
@@ -24,4 +64,22 @@ pub struct Volume {
     pub device: String,
     /// Whether it goes with its instance.
     pub delete_on_termination: bool,
+}
+
+impl Volume {
+    /// Its operations a second: asked for, or its type's own.
+    /// <https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html>
+    pub fn operations(&self) -> Option<i32> {
+        let own = match self.kind.as_str() {
+            "gp3" => Some(3000),
+            "gp2" => Some((self.size * 3).clamp(100, 16_000)),
+            _ => None,
+        };
+        self.iops.or(own)
+    }
+
+    /// Its megabytes a second: asked for, or its type's own.
+    pub fn megabytes(&self) -> Option<i32> {
+        self.throughput.or((self.kind == "gp3").then_some(125))
+    }
 }

@@ -104,6 +104,15 @@ pub fn sized_cidr(text: &str, code: &'static str) -> Result<Ipv4Net, Refusal> {
     Ok(cidr.trunc())
 }
 
+/// Ranges that no VPC can have: this host, loopback, link-local, multicast.
+const NEVER: [&str; 4] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"];
+
+fn overlap(range: &str, cidr: Ipv4Net) -> bool {
+    range
+        .parse::<Ipv4Net>()
+        .is_ok_and(|range| range.contains(&cidr) || cidr.contains(&range))
+}
+
 /// Makes a VPC with its main route table, default network ACL and default security group.
 ///
 /// # Errors
@@ -114,6 +123,12 @@ pub fn create(
     cidr: Ipv4Net,
     tenancy: &str,
 ) -> Result<VpcId, Refusal> {
+    if NEVER.iter().any(|range| overlap(range, cidr)) {
+        return Err(Refusal::new(
+            "InvalidVpc.Range",
+            format!("The CIDR '{cidr}' is invalid."),
+        ));
+    }
     let own = state
         .vpcs
         .values()
@@ -217,8 +232,8 @@ pub fn set_dns(state: &mut State, id: &VpcId, support: Option<bool>, hostnames: 
 /// Adds a CIDR, and the local route to it in every table.
 ///
 /// # Errors
-/// `CidrConflict`, `InvalidVpc.Range`, `CidrLimitExceeded`, or `InvalidParameterValue` for one of
-/// another private range than the primary's.
+/// `CidrConflict`, `CidrLimitExceeded`, `InvalidVpc.Range` (one of another private range than the
+/// primary's, too).
 pub fn associate_cidr(
     state: &mut State,
     context: &Context,
@@ -240,9 +255,12 @@ pub fn associate_cidr(
     }
     let primary = vpc.cidrs.first().map(|association| association.cidr);
     if primary.is_some_and(|primary| restricted(primary, cidr)) {
-        return Err(Refusal::invalid_value(format!(
-            "The CIDR '{cidr}' is restricted. Use a CIDR from the same private address range as the current VPC CIDR, or use a publicly-routable CIDR. For additional restrictions, see https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Subnets.html"
-        )));
+        return Err(Refusal::new(
+            "InvalidVpc.Range",
+            format!(
+                "The CIDR '{cidr}' is restricted. Use a CIDR from the same private address range as the current VPC CIDR, or use a publicly-routable CIDR. For additional restrictions, see https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"
+            ),
+        ));
     }
     // A route at least as specific as the new range would catch its local traffic.
     let more_specific = state.route_tables.values().filter(|table| table.vpc == *id).any(|table| {
@@ -273,15 +291,11 @@ fn restricted(primary: Ipv4Net, cidr: Ipv4Net) -> bool {
                 .is_ok_and(|range| range.contains(net))
         })
     };
-    let forbidden = |text: &str| {
-        text.parse::<Ipv4Net>()
-            .is_ok_and(|range| range.contains(&cidr) || cidr.contains(&range))
-    };
     match (range(&primary), range(&cidr)) {
         (Some(own), Some(other)) => own != other,
         (None, Some(_)) => true,
         (_, None) => {
-            forbidden("198.19.0.0/16") || forbidden("169.254.0.0/16") || forbidden("127.0.0.0/8")
+            overlap("198.19.0.0/16", cidr) || NEVER.iter().any(|range| overlap(range, cidr))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::network_interface::NewInterface;
-use crate::model::volume::Volume;
+use crate::model::volume::{RootVolume, Volume};
 use std::net::Ipv4Addr;
 
 /// A launch, read and ready.
@@ -42,8 +42,8 @@ pub struct Launch {
     pub ebs_optimized: bool,
     /// CPU credits, unless the type's own.
     pub credits: Option<CpuCredits>,
-    /// The root volume's size in GiB, type, and whether it goes with the instance.
-    pub root: (i32, String, bool),
+    /// The root volume.
+    pub root: RootVolume,
 }
 
 /// An interface of a launch.
@@ -75,7 +75,7 @@ pub struct LaunchInterface {
     pub delete_on_termination: bool,
 }
 
-/// Starts instances. A repeated token gives the ones it started before.
+/// Starts instances.
 ///
 /// # Errors
 /// RunInstances' own; nothing is started then.
@@ -84,10 +84,6 @@ pub fn run(
     context: &Context,
     launch: &Launch,
 ) -> Result<Vec<InstanceId>, Refusal> {
-    let repeated = repeated(state, context, launch);
-    if !repeated.is_empty() {
-        return Ok(repeated);
-    }
     check(state, context, launch)?;
     let reservation = ReservationId::fresh(&state.digits());
     let (least, most) = (launch.least.unsigned_abs(), launch.most.unsigned_abs());
@@ -105,21 +101,6 @@ pub fn run(
         }
     }
     Ok(started)
-}
-
-fn repeated(state: &State, context: &Context, launch: &Launch) -> Vec<InstanceId> {
-    let Some(token) = &launch.client_token else {
-        return Vec::new();
-    };
-    let same = |instance: &&Arc<Instance>| {
-        instance.client_token.as_ref() == Some(token) && instance.region == context.region
-    };
-    state
-        .instances
-        .values()
-        .filter(same)
-        .map(|instance| instance.id.clone())
-        .collect()
 }
 
 fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusal> {
@@ -152,6 +133,23 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
             kind.architecture, image.architecture
         );
         return Err(Refusal::invalid_value(message));
+    }
+    if let Some(zone) = &launch.zone
+        && !region::zones(&context.region).contains(zone)
+    {
+        return Err(Refusal::invalid_value(format!(
+            "Invalid availability zone: [{zone}]"
+        )));
+    }
+    if launch.root.size < volume::SMALLEST_ROOT {
+        return Err(Refusal::new(
+            "InvalidBlockDeviceMapping",
+            format!(
+                "Volume of size {}GB is smaller than the image's snapshot, expect size >= {}GB",
+                launch.root.size,
+                volume::SMALLEST_ROOT
+            ),
+        ));
     }
     if launch.credits.is_some() && CpuCredits::of_type(&kind.name).is_none() {
         return Err(Refusal::invalid_combination(format!(
@@ -263,7 +261,20 @@ fn make_interface(
             .clone());
     }
     let subnet = match &asked.subnet {
-        Some(subnet) => subnet::find(state, context, subnet)?.id.clone(),
+        Some(subnet) => {
+            let subnet = subnet::find(state, context, subnet)?;
+            if launch
+                .zone
+                .as_ref()
+                .is_some_and(|zone| *zone != subnet.zone)
+            {
+                return Err(Refusal::invalid_combination(format!(
+                    "The subnet '{}' is in the Availability Zone {}, not in the one of the parameter placement.",
+                    subnet.id, subnet.zone
+                )));
+            }
+            subnet.id.clone()
+        }
         None => {
             let default = subnet::default_for(state, &context.region, launch.zone.as_deref());
             let missing = || {
@@ -316,17 +327,20 @@ fn root_volume(
     zone: &str,
 ) -> VolumeId {
     let id = VolumeId::fresh(&state.digits());
-    let (size, kind, goes) = launch.root.clone();
+    let root = launch.root.clone();
     let volume = Volume {
         id: id.clone(),
         region: context.region.clone(),
         zone: zone.to_owned(),
-        size,
-        kind,
+        size: root.size,
+        kind: root.kind,
+        iops: root.iops,
+        throughput: root.throughput,
+        encrypted: root.encrypted,
         created: context.now,
         instance: Some(instance.clone()),
         device: "/dev/xvda".to_owned(),
-        delete_on_termination: goes,
+        delete_on_termination: root.delete_on_termination,
     };
     state.volumes.insert(id.clone(), Arc::new(volume));
     id

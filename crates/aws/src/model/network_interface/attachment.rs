@@ -205,7 +205,7 @@ pub fn attach_to_service(
 /// The interface with that attachment.
 ///
 /// # Errors
-/// `InvalidAttachmentID.NotFound`, `InvalidAttachmentID.Malformed`.
+/// `InvalidAttachmentID.NotFound`, `InvalidNetworkInterfaceAttachmentId.Malformed`.
 pub fn find_attachment<'s>(
     state: &'s State,
     context: &Context,
@@ -213,7 +213,7 @@ pub fn find_attachment<'s>(
 ) -> Result<&'s NetworkInterface, Refusal> {
     if !AttachmentId::well_formed(id) {
         return Err(Refusal::new(
-            "InvalidAttachmentID.Malformed",
+            "InvalidNetworkInterfaceAttachmentId.Malformed",
             format!("Invalid id: \"{id}\" (expecting \"eni-attach-...\")"),
         ));
     }

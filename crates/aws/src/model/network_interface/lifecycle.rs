@@ -28,8 +28,6 @@ pub struct NewInterface {
     pub description: String,
     /// What it is for.
     pub kind: InterfaceKind,
-    /// The idempotency token.
-    pub client_token: Option<String>,
 }
 
 impl NewInterface {
@@ -45,7 +43,6 @@ impl NewInterface {
             groups: Vec::new(),
             description: String::new(),
             kind: InterfaceKind::Interface,
-            client_token: None,
         }
     }
 }
@@ -59,20 +56,16 @@ pub(super) fn check_description(description: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Makes an interface. A repeated idempotency token gives the interface that it made before.
+/// Makes an interface.
 ///
 /// # Errors
 /// `InvalidSubnetID.NotFound`, `InvalidGroup.NotFound`, `InvalidParameter` for a group of another VPC,
-/// `SecurityGroupsPerInterfaceLimitExceeded`, what [`assign`] says about addresses, and
-/// `IdempotentParameterMismatch`.
+/// `SecurityGroupsPerInterfaceLimitExceeded`, and what [`assign`] says about addresses.
 pub fn create(
     state: &mut State,
     context: &Context,
     new: NewInterface,
 ) -> Result<NetworkInterfaceId, Refusal> {
-    if let Some(id) = made_before(state, context, &new)? {
-        return Ok(id);
-    }
     check_description(&new.description)?;
     let mut pool = Pool::of(state, &context.region, &new.subnet)?;
     let of_region = |interface: &&Arc<NetworkInterface>| interface.region == context.region;
@@ -112,36 +105,11 @@ pub fn create(
         attachment: None,
         public_on_start: false,
         kind: new.kind,
-        client_token: new.client_token,
     };
     state
         .network_interfaces
         .insert(id.clone(), Arc::new(interface));
     Ok(id)
-}
-
-fn made_before(
-    state: &State,
-    context: &Context,
-    new: &NewInterface,
-) -> Result<Option<NetworkInterfaceId>, Refusal> {
-    let Some(token) = &new.client_token else {
-        return Ok(None);
-    };
-    let made = state.network_interfaces.values().find(|interface| {
-        interface.region == context.region && interface.client_token.as_ref() == Some(token)
-    });
-    let Some(made) = made else { return Ok(None) };
-    let same_primary = new
-        .primary
-        .is_none_or(|ip| made.primary().is_some_and(|primary| primary.ip == ip));
-    if made.subnet != new.subnet || !same_primary {
-        return Err(Refusal::new(
-            "IdempotentParameterMismatch",
-            "The client token you have provided is associated with a resource for which this parameter is different.",
-        ));
-    }
-    Ok(Some(made.id.clone()))
 }
 
 fn fresh_mac(state: &mut State) -> [u8; 6] {

@@ -52,8 +52,6 @@ pub struct NetworkInterface {
     pub public_on_start: bool,
     /// What it is for.
     pub kind: InterfaceKind,
-    /// The idempotency token it was made with.
-    pub client_token: Option<String>,
 }
 
 /// A private address of a network interface.
