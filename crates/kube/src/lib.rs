@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod object;
 pub mod outward;
 pub mod quantity;
+pub(crate) mod quota;
 pub mod registry;
 pub mod resource;
 pub mod scheduler;

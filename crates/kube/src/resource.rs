@@ -175,7 +175,7 @@ impl Resource {
 }
 
 /// The groups in the order of their preference, each with its versions, the best first.
-pub const GROUPS: [(&str, &[&str]); 16] = [
+pub const GROUPS: [(&str, &[&str]); 17] = [
     ("", &["v1"]),
     ("apps", &["v1"]),
     ("events.k8s.io", &["v1"]),
@@ -191,6 +191,7 @@ pub const GROUPS: [(&str, &[&str]); 16] = [
     ("scheduling.k8s.io", &["v1"]),
     ("coordination.k8s.io", &["v1"]),
     ("discovery.k8s.io", &["v1"]),
+    ("node.k8s.io", &["v1"]),
     ("metrics.k8s.io", &["v1beta1"]),
 ];
 
@@ -208,6 +209,9 @@ v1 persistentvolumeclaims PersistentVolumeClaim pvc n status
 v1 persistentvolumes PersistentVolume pv - status
 v1 pods Pod po na status log exec attach portforward ephemeralcontainers eviction binding proxy
 v1 podtemplates PodTemplate - n
+v1 limitranges LimitRange limits n
+v1 replicationcontrollers ReplicationController rc na status scale
+v1 resourcequotas ResourceQuota quota n status
 v1 secrets Secret - n
 v1 serviceaccounts ServiceAccount sa n token
 v1 services Service svc na status proxy
@@ -226,6 +230,7 @@ autoscaling/v2 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 autoscaling/v1 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 batch/v1 cronjobs CronJob cj na status
 batch/v1 jobs Job - na status
+node.k8s.io/v1 runtimeclasses RuntimeClass - -
 networking.k8s.io/v1 ingressclasses IngressClass - -
 networking.k8s.io/v1 ingresses Ingress ing n status
 networking.k8s.io/v1 networkpolicies NetworkPolicy netpol n

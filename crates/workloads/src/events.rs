@@ -43,7 +43,10 @@ fn pods_controller(pod: &Value) -> Option<Value> {
     let is_pod = object::text(pod, "/kind") == Resource::Pods.kind();
     let chosen = matches!(
         resource,
-        Resource::ReplicaSets | Resource::DaemonSets | Resource::Jobs
+        Resource::ReplicaSets
+            | Resource::ReplicationControllers
+            | Resource::DaemonSets
+            | Resource::Jobs
     );
     (is_pod && chosen).then(|| {
         json!({

@@ -62,7 +62,7 @@ pub use node::{
     taint_eviction,
 };
 pub use pace::Pace;
-pub use replica_set::{replica_failure, replica_set};
+pub use replica_set::{replica_failure, replica_set, replication_controller};
 pub use resource::Resource;
 pub use selector::Selector;
 pub use stateful_set::stateful_set;

@@ -1,5 +1,6 @@
-//! `ReplicaSet`: keeps a number of pods of one template.
-//! <https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/>
+//! `ReplicaSet` and `ReplicationController`: keep a number of pods of one template.
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/>,
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/replicationcontroller/>
 
 use std::sync::Arc;
 
@@ -16,26 +17,52 @@ const BURST: usize = 500;
 /// Reconciles one `ReplicaSet`. The driver passes the outcome through
 /// [`Expectations::admit`](crate::Expectations::admit).
 pub fn replica_set(view: &dyn View, namespace: &str, name: &str, now: i64) -> Outcome {
+    reconcile(view, Resource::ReplicaSets, namespace, name, now)
+}
+
+/// Reconciles one `ReplicationController`, which is a `ReplicaSet` that selects by a plain map of labels.
+/// The driver passes the outcome through [`Expectations::admit`](crate::Expectations::admit).
+pub fn replication_controller(view: &dyn View, namespace: &str, name: &str, now: i64) -> Outcome {
+    reconcile(view, Resource::ReplicationControllers, namespace, name, now)
+}
+
+/// A set and what kind of set it is.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    resource: Resource,
+    set: &'a Value,
+}
+
+fn reconcile(
+    view: &dyn View,
+    resource: Resource,
+    namespace: &str,
+    name: &str,
+    now: i64,
+) -> Outcome {
     let mut outcome = Outcome::default();
-    let Some(set) = view.get(Resource::ReplicaSets, namespace, name) else {
+    let Some(set) = view.get(resource, namespace, name) else {
         return outcome;
     };
-    let Some(selector) = Selector::at(&set, "/spec/selector") else {
+    let selector = match resource {
+        Resource::ReplicationControllers => {
+            set.pointer("/spec/selector").and_then(Selector::of_map)
+        }
+        _ => Selector::at(&set, "/spec/selector"),
+    };
+    let Some(selector) = selector else {
         return outcome;
     };
-    let claim = claim(
-        view,
-        Resource::ReplicaSets,
-        &set,
-        Resource::Pods,
-        &selector,
-        pod::active,
-    );
+    let claim = claim(view, resource, &set, Resource::Pods, &selector, pod::active);
     outcome.actions = claim.patches;
     let pods = claim.objects;
-    let settled = object::terminating(&set) || manage(view, &set, &pods, now, &mut outcome);
+    let of = Of {
+        resource,
+        set: &set,
+    };
+    let settled = object::terminating(&set) || manage(view, of, &pods, now, &mut outcome);
     let status = status(&set, &pods, settled, now);
-    outcome.status(Resource::ReplicaSets, &set, status);
+    outcome.status(resource, &set, status);
     let min_ready = object::count(&set, "/spec/minReadySeconds", 0);
     if let Some(wait) = pod::next_available(&pods, min_ready, now) {
         outcome.again(wait);
@@ -48,6 +75,7 @@ pub fn replica_set(view: &dyn View, namespace: &str, name: &str, now: i64) -> Ou
 /// condition is there already.
 #[must_use]
 pub fn replica_failure(
+    resource: Resource,
     set: &Value,
     reason: &'static str,
     message: &str,
@@ -66,23 +94,20 @@ pub fn replica_failure(
     finding.set(&mut conditions, now);
     let mut object = set.clone();
     object::put(&mut object, &["status", "conditions"], conditions.into());
-    Some(Action::UpdateStatus {
-        resource: Resource::ReplicaSets,
-        object,
-    })
+    Some(Action::UpdateStatus { resource, object })
 }
 
 /// Creates what is missing or deletes what is too much; whether nothing was to be done.
 fn manage(
     view: &dyn View,
-    set: &Value,
+    Of { resource, set }: Of<'_>,
     pods: &[Arc<Value>],
     now: i64,
     outcome: &mut Outcome,
 ) -> bool {
     let wanted = object::size(object::count(set, "/spec/replicas", 1));
     if pods.len() < wanted {
-        let pod = template::generated_pod(template::of(set), Resource::ReplicaSets, set);
+        let pod = template::generated_pod(template::of(set), resource, set);
         for _ in 0..(wanted - pods.len()).min(BURST) {
             outcome.push(Action::Create {
                 resource: Resource::Pods,
@@ -97,7 +122,7 @@ fn manage(
         for pod in pods.iter().take(surplus) {
             outcome.delete(Resource::Pods, pod);
             outcome.event(
-                Resource::ReplicaSets,
+                resource,
                 set,
                 EventKind::Normal,
                 "SuccessfulDelete",
@@ -230,14 +255,17 @@ mod tests {
         let mut cluster = Cluster::new();
         cluster.create(Resource::ReplicaSets, set(0));
         let stored = cluster.object(Resource::ReplicaSets, "web");
-        let failure = replica_failure(&stored, "FailedCreate", "quota", 0);
+        let failure = replica_failure(Resource::ReplicaSets, &stored, "FailedCreate", "quota", 0);
         cluster.perform(failure.into_iter().collect());
         let stored = cluster.object(Resource::ReplicaSets, "web");
         assert!(condition::is_true(
             object::list(&stored, "/status/conditions"),
             "ReplicaFailure"
         ));
-        assert_eq!(replica_failure(&stored, "FailedCreate", "quota", 0), None);
+        assert_eq!(
+            replica_failure(Resource::ReplicaSets, &stored, "FailedCreate", "quota", 0),
+            None
+        );
         cluster.settle();
         let stored = cluster.object(Resource::ReplicaSets, "web");
         assert!(object::list(&stored, "/status/conditions").is_empty());

@@ -331,6 +331,7 @@ impl Cluster {
         let outcome = match resource {
             Resource::Deployments => crate::deployment(self, "a", name, now),
             Resource::ReplicaSets => crate::replica_set(self, "a", name, now),
+            Resource::ReplicationControllers => crate::replication_controller(self, "a", name, now),
             Resource::StatefulSets => crate::stateful_set(self, "a", name, now),
             Resource::DaemonSets => crate::daemon_set(self, "a", name, now),
             Resource::Jobs => crate::job(self, "a", name, now),

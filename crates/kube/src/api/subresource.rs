@@ -128,7 +128,12 @@ fn scale_of(resource: &Resource, object: &Value) -> Value {
     let own = paths.and_then(|paths| path::find(object, paths.selector.as_deref()?)?.as_str());
     let metadata = &object["metadata"];
     let mut selector = Vec::new();
-    for (key, value) in object::entries(object, &["spec", "selector", "matchLabels"]) {
+    let labels: &[&str] = if resource.kind == "ReplicationController" {
+        &["spec", "selector"]
+    } else {
+        &["spec", "selector", "matchLabels"]
+    };
+    for (key, value) in object::entries(object, labels) {
         selector.push(format!("{key}={}", value.as_str().unwrap_or_default()));
     }
     let selector = own.map_or_else(|| selector.join(","), str::to_owned);
@@ -225,7 +230,29 @@ fn evict(
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ));
         }
-        let allowed = object::number(budget, &["status", "disruptionsAllowed"]).unwrap_or(0);
+        let count = |field| object::number(budget, &["status", field]).unwrap_or(0);
+        let conditions = object::list(&live, &["status", "conditions"]).iter();
+        let ready = conditions
+            .filter(|c| c["type"] == "Ready")
+            .any(|c| c["status"] == "True");
+        let (healthy, wanted) = (count("currentHealthy"), count("desiredHealthy"));
+        let always = budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow";
+        if !ready && (always || (healthy >= wanted && wanted > 0)) {
+            // Who isn't healthy is not missed.
+            return gone(call, resource, &live);
+        }
+        let generation = object::number(budget, &["metadata", "generation"]).unwrap_or(0);
+        if count("observedGeneration") < generation {
+            return Err(Status::new(
+                429,
+                "TooManyRequests",
+                format!(
+                    "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget {} is still being processed by the server.",
+                    object::name(budget)
+                ),
+            ));
+        }
+        let allowed = count("disruptionsAllowed");
         if allowed < 1 {
             let mut status = Status::new(
                 429,
@@ -252,9 +279,14 @@ fn evict(
         );
         call.store.put(key, spent);
     }
+    gone(call, resource, &live)
+}
+
+/// Deletes a pod as its eviction says.
+fn gone(call: &mut Call<'_>, resource: &Resource, live: &Arc<Value>) -> Result<Answer, Status> {
     let eviction = body::parse(&call.request.content_type, &call.request.body)?;
     let grace = eviction["deleteOptions"]["gracePeriodSeconds"].as_i64();
-    delete::evict(call, resource, &live, grace);
+    delete::evict(call, resource, live, grace);
     Ok(created())
 }
 

@@ -62,6 +62,7 @@ pub(super) fn make(
     if call.store.get(&key).is_some() {
         return Err(Status::already_exists(resource, &name));
     }
+    admission::quota::check(call, resource, None, &object)?;
     if owners == Owners::Track {
         track(call, resource, target, None, &mut object);
     }
@@ -229,6 +230,7 @@ pub(super) fn update(
         if !causes.is_empty() {
             return Err(Status::invalid(resource, &name, &causes));
         }
+        admission::quota::check(call, resource, Some(live), &object)?;
         if has_generation(resource) && content(live) != content(&object) {
             let generation = object::number(live, &["metadata", "generation"]).unwrap_or(0) + 1;
             object::metadata(&mut object).insert("generation".to_owned(), generation.into());

@@ -4,7 +4,7 @@ use super::events;
 use crate::api::Status;
 use crate::client::{self, Client};
 use serde_json::{Value, json};
-use workloads::{Action, Resource};
+use workloads::{Action, Controller, Resource, View};
 
 fn resource(of: Resource) -> Result<&'static crate::resource::Resource, Status> {
     client::resource(&super::view::qualified(of)).ok_or_else(Status::no_such_path)
@@ -83,6 +83,7 @@ async fn create(
         Ok(made) => (workloads::created(&made), Ok(())),
         Err(status) => {
             let message = status.message.clone();
+            fail(client, object, &message).await;
             (workloads::create_failed(object, &message), Err(status))
         }
     };
@@ -96,4 +97,32 @@ async fn create(
         events::record(client, &about, kind.as_str(), reason, &message).await?;
     }
     outcome
+}
+
+/// Says in the status of a pod's replica set that the pod could not be made. What matters is told by the
+/// event too, so a conflict is let pass.
+async fn fail(client: &Client, pod: &Value, message: &str) {
+    let Some(owner) = Controller::of(pod) else {
+        return;
+    };
+    let sets = [Resource::ReplicaSets, Resource::ReplicationControllers];
+    if !sets.contains(&owner.resource) {
+        return;
+    }
+    let cluster = client.cluster();
+    let published = cluster.now();
+    let view = super::view::Objects(&published.store);
+    let Some(set) = view.get(owner.resource, &owner.namespace, &owner.name) else {
+        return;
+    };
+    let now = cluster.clock();
+    let write = workloads::replica_failure(owner.resource, &set, "FailedCreate", message, now);
+    if let Some(Action::UpdateStatus {
+        resource: of,
+        object,
+    }) = write
+        && let Ok(of) = resource(of)
+    {
+        let _ = client.replace(of, "status", &object).await;
+    }
 }

@@ -93,6 +93,7 @@ fn component(about: &Value, reason: &str) -> String {
         }
         "PersistentVolumeClaim" | "PersistentVolume" => "persistentvolume-controller".to_owned(),
         "Service" => "endpoint-slice-controller".to_owned(),
+        "ReplicationController" => "replication-controller".to_owned(),
         _ => format!("{}-controller", kind.to_lowercase()),
     }
 }

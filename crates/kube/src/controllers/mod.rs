@@ -10,6 +10,7 @@ mod definitions;
 pub(crate) mod events;
 mod garbage;
 mod namespaces;
+mod quotas;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,8 @@ enum Task {
     Namespace(String),
     /// A definition that goes.
     Definition(String),
+    /// A quota, and what is used of it.
+    Quota(Key),
     /// What the object with this uid owned.
     Owned(String),
     /// An object with a finalizer of the garbage collector, or whose owners may be gone.
@@ -176,6 +179,7 @@ impl Manager {
             Task::Accounts(namespace) => accounts::reconcile(&self.client, namespace).await,
             Task::Namespace(name) => namespaces::reconcile(&self.client, name).await,
             Task::Definition(name) => definitions::reconcile(&self.client, name).await,
+            Task::Quota(key) => quotas::reconcile(&self.client, key).await,
             Task::Owned(uid) => garbage::collect(&self.client, uid).await,
             Task::Finalize(key) => garbage::finalize(&self.client, key).await,
             Task::Workload(_)
@@ -282,6 +286,7 @@ fn workload(view: &dyn View, controller: &Controller, now: i64) -> Outcome {
     let run = match resource {
         Resource::Deployments => workloads::deployment,
         Resource::ReplicaSets => workloads::replica_set,
+        Resource::ReplicationControllers => workloads::replication_controller,
         Resource::StatefulSets => workloads::stateful_set,
         Resource::DaemonSets => workloads::daemon_set,
         Resource::Jobs => workloads::job,

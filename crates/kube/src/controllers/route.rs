@@ -5,6 +5,7 @@ mod volumes;
 
 use super::Task;
 use crate::object;
+use crate::quota;
 use crate::registry;
 use crate::selector::Selector;
 use crate::store::{Key, Store};
@@ -82,6 +83,7 @@ pub(super) fn concerned(
             }
         }
     }
+    quotas(store, key, before, after, queue);
     // What is left of a definition that goes.
     if after.is_none()
         && store
@@ -99,11 +101,30 @@ pub(super) fn concerned(
     }
 }
 
+/// What comes or goes, and what changes in what it uses, concerns its namespace's quotas.
+fn quotas(
+    store: &Store,
+    key: &Key,
+    before: Option<&Arc<Value>>,
+    after: Option<&Arc<Value>>,
+    queue: &mut BTreeSet<Task>,
+) {
+    let used = |object: Option<&Arc<Value>>| object.map(|object| quota::of(&key.resource, object));
+    let own = &*key.resource == quota::QUOTAS;
+    if key.namespace.is_empty() || (!own && used(before) == used(after)) {
+        return;
+    }
+    for (quota, _) in store.list(quota::QUOTAS, Some(&key.namespace)) {
+        queue.insert(Task::Quota(quota.clone()));
+    }
+}
+
 /// The resources that have a controller of their own.
 fn controlled(qualified: &str) -> Option<Resource> {
     Some(match qualified {
         "deployments.apps" => Resource::Deployments,
         "replicasets.apps" => Resource::ReplicaSets,
+        "replicationcontrollers" => Resource::ReplicationControllers,
         "statefulsets.apps" => Resource::StatefulSets,
         "daemonsets.apps" => Resource::DaemonSets,
         "horizontalpodautoscalers.autoscaling" => Resource::HorizontalPodAutoscalers,
@@ -179,10 +200,11 @@ fn pods(
     states: [Option<&Arc<Value>>; 2],
     queue: &mut BTreeSet<Task>,
 ) {
-    const SELECTING: [(Resource, bool); 5] = [
+    const SELECTING: [(Resource, bool); 6] = [
         (Resource::Services, false),
         (Resource::PodDisruptionBudgets, true),
         (Resource::ReplicaSets, true),
+        (Resource::ReplicationControllers, false),
         (Resource::StatefulSets, true),
         (Resource::DaemonSets, true),
     ];
@@ -191,7 +213,10 @@ fn pods(
     for (resource, by_labels) in SELECTING {
         let sets = matches!(
             resource,
-            Resource::ReplicaSets | Resource::StatefulSets | Resource::DaemonSets
+            Resource::ReplicaSets
+                | Resource::ReplicationControllers
+                | Resource::StatefulSets
+                | Resource::DaemonSets
         );
         if sets && owned {
             continue;

@@ -2,7 +2,7 @@
 
 use super::{NodeView, affinity, spread};
 use crate::object;
-use crate::quantity;
+use crate::quantity::{self, Amount};
 use crate::store::Store;
 use serde_json::Value;
 
@@ -43,6 +43,13 @@ pub(super) fn reasons(
         .into_iter()
         .map(str::to_owned)
         .collect()
+}
+
+/// Whether a reason is the node's: no pod that leaves it changes anything.
+pub(super) fn is_of_node(reason: &str) -> bool {
+    reason == "node(s) were unschedulable"
+        || reason.starts_with("node(s) had untolerated taint")
+        || reason == "node(s) didn't match Pod's node affinity/selector"
 }
 
 /// The taint of a node that takes no new pods.
@@ -107,32 +114,12 @@ fn ports_free(pod: &Value, view: &NodeView<'_>) -> bool {
 
 /// What a pod asks for: processors in thousandths, memory in bytes.
 pub(super) fn requests(pod: &Value) -> (i64, f64) {
-    let amounts = |container: &Value| {
-        let of = |name| object::text(container, &["resources", "requests", name]);
-        (
-            quantity::milli(of("cpu")).unwrap_or(0),
-            quantity::parse(of("memory")).unwrap_or(0.0),
-        )
-    };
-    let (mut cpu, mut memory) = (0, 0.0);
-    for container in object::list(pod, &["spec", "containers"]) {
-        let (c, m) = amounts(container);
-        cpu += c;
-        memory += m;
-    }
-    // Init containers run one after another, before the others; sidecars run beside them.
-    let (mut init_cpu, mut init_memory) = (0, 0.0_f64);
-    for container in object::list(pod, &["spec", "initContainers"]) {
-        let (c, m) = amounts(container);
-        if container["restartPolicy"] == "Always" {
-            cpu += c;
-            memory += m;
-        } else {
-            init_cpu = init_cpu.max(c);
-            init_memory = init_memory.max(m);
-        }
-    }
-    (cpu.max(init_cpu), memory.max(init_memory))
+    let asked = crate::quota::asked(pod, "requests");
+    let of = |name: &str| asked.get(name).map(ToString::to_string).unwrap_or_default();
+    (
+        quantity::milli(&of("cpu")).unwrap_or(0),
+        quantity::parse(&of("memory")).unwrap_or(0.0),
+    )
 }
 
 /// What a node has for pods: processors in thousandths, memory in bytes, a number of pods.
@@ -165,6 +152,21 @@ fn lacking(pod: &Value, view: &NodeView<'_>) -> Vec<String> {
     }
     if wanted.1 > 0.0 && used_memory > memory {
         lacking.push("Insufficient memory".to_owned());
+    }
+    // Whatever else a node has a number of, devices for one.
+    let asked = crate::quota::asked(pod, "requests");
+    for (name, wanted) in asked {
+        if ["cpu", "memory"].contains(&name.as_str()) || wanted.is_zero() {
+            continue;
+        }
+        let has = Amount::of(&view.node["status"]["allocatable"][&name]).unwrap_or_default();
+        let used = view
+            .pods
+            .iter()
+            .filter_map(|other| crate::quota::asked(other, "requests").get(&name).copied());
+        if (used.sum::<Amount>() + wanted).exceeds(has) {
+            lacking.push(format!("Insufficient {name}"));
+        }
     }
     lacking
 }

@@ -4,6 +4,7 @@
 
 mod affinity;
 mod fit;
+mod preempt;
 mod score;
 mod spread;
 mod volumes;
@@ -87,7 +88,7 @@ fn waiting(store: &Store) -> Vec<Arc<Value>> {
         .cloned()
         .collect();
     pods.sort_by_key(|pod| {
-        let priority = object::number(pod, &["spec", "priority"]).unwrap_or(0);
+        let priority = preempt::priority(pod);
         let made = object::text(pod, &["metadata", "creationTimestamp"]).to_owned();
         (std::cmp::Reverse(priority), made)
     });
@@ -101,13 +102,18 @@ pub(crate) struct NodeView<'s> {
     pods: Vec<&'s Value>,
 }
 
-/// The nodes with the pods on them.
-fn nodes(store: &Store) -> Vec<NodeView<'_>> {
+/// The nodes with the pods on them, as another pod finds them: with those that others made room for and
+/// that are at least as important.
+fn nodes<'s>(store: &'s Store, pod: &Value) -> Vec<NodeView<'s>> {
     let mut by_node: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
-    for (_, pod) in store.list("pods", None).filter(|(_, pod)| !ended(pod)) {
-        let node = object::text(pod, &["spec", "nodeName"]);
+    for (_, other) in store.list("pods", None).filter(|(_, other)| !ended(other)) {
+        let mut node = object::text(other, &["spec", "nodeName"]);
+        let before = preempt::priority(other) >= preempt::priority(pod);
+        if node.is_empty() && before && object::uid(other) != object::uid(pod) {
+            node = object::text(other, &["status", "nominatedNodeName"]);
+        }
         if !node.is_empty() {
-            by_node.entry(node).or_default().push(pod.as_ref());
+            by_node.entry(node).or_default().push(other.as_ref());
         }
     }
     store
@@ -121,7 +127,7 @@ fn nodes(store: &Store) -> Vec<NodeView<'_>> {
 
 /// The node for a pod and what is to be done for its volumes, or why there is none.
 fn choose(store: &Store, pod: &Value) -> Result<(String, Volumes), String> {
-    let nodes = nodes(store);
+    let nodes = nodes(store, pod);
     if nodes.is_empty() {
         return Err("no nodes available to schedule pods".to_owned());
     }
@@ -179,10 +185,60 @@ async fn place(client: &Client, pod: &Arc<Value>) -> Result<(), Status> {
             events::record(client, &about, "Normal", "Scheduled", &told).await
         }
         Err(message) => {
+            let now = client.cluster().now();
+            let room = room(&now.store, pod);
+            let none = || no_room(&now.store, pod);
+            let message = match room.is_none().then(none).flatten() {
+                Some(told) => format!("{message} {told}"),
+                None => message,
+            };
             events::record(client, &about, "Warning", "FailedScheduling", &message).await?;
-            unschedulable(client, pods, pod, &message).await
+            let nominated = room.as_ref().map(|(node, _)| node.as_str());
+            unschedulable(client, pods, pod, &message, nominated).await?;
+            match &room {
+                Some((node, victims)) => preempt::carry_out(client, pod, node, victims).await,
+                None => Ok(()),
+            }
         }
     }
+}
+
+/// A node on which less important pods make room for a pod, and which.
+fn room(store: &Store, pod: &Value) -> Option<(String, Vec<Value>)> {
+    let volumes = Volumes::of(pod, store).ok()?;
+    let nodes = nodes(store, pod);
+    let plan = preempt::plan(pod, &nodes, &volumes, store)?;
+    let victims = plan.victims.into_iter().cloned().collect();
+    Some((plan.node.to_owned(), victims))
+}
+
+/// That preemption makes no room, in upstream's words; without nodes there is nothing to say.
+fn no_room(store: &Store, pod: &Value) -> Option<String> {
+    let nodes = nodes(store, pod);
+    let volumes = Volumes::of(pod, store).ok();
+    let helpless = nodes.iter().filter(|view| {
+        let reasons = fit::reasons(pod, view, &nodes, store);
+        let bound = volumes
+            .as_ref()
+            .is_none_or(|v| v.reason(view.node, store).is_some());
+        bound || reasons.iter().any(|reason| fit::is_of_node(reason))
+    });
+    let helpless = helpless.count();
+    let told: Vec<String> = [
+        (
+            nodes.len() - helpless,
+            "No preemption victims found for incoming pod",
+        ),
+        (helpless, "Preemption is not helpful for scheduling"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, reason)| format!("{count} {reason}"))
+    .collect();
+    (!told.is_empty()).then(|| {
+        let told = told.join(", ");
+        format!("preemption: 0/{} nodes are available: {told}.", nodes.len())
+    })
 }
 
 /// Says in a pod's status why it waits, unless it says so already.
@@ -191,27 +247,36 @@ async fn unschedulable(
     pods: &crate::resource::Resource,
     pod: &Value,
     message: &str,
+    nominated: Option<&str>,
 ) -> Result<(), Status> {
     let conditions = object::list(pod, &["status", "conditions"]);
     let known = conditions
         .iter()
         .any(|c| c["type"] == "PodScheduled" && c["message"] == message);
-    if known {
+    if known && nominated.is_none() {
         return Ok(());
     }
     let mut pod = pod.clone();
+    if let Some(node) = nominated {
+        pod["status"]["nominatedNodeName"] = json!(node);
+    }
     let condition = json!({
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
         "lastProbeTime": null,
         "lastTransitionTime": crate::schema::rfc3339(client.cluster().clock()),
     });
-    let status = object::map_mut(&mut pod, "status");
+    set_condition(&mut pod, condition);
+    client.replace(pods, "status", &pod).await.map(drop)
+}
+
+/// Puts a condition in the place of the one of its type.
+fn set_condition(pod: &mut Value, condition: Value) {
+    let status = object::map_mut(pod, "status");
     let held = status.entry("conditions").or_insert_with(|| json!([]));
     if let Value::Array(held) = held {
-        held.retain(|other| other["type"] != "PodScheduled");
+        held.retain(|other| other["type"] != condition["type"]);
         held.push(condition);
     }
-    client.replace(pods, "status", &pod).await.map(drop)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>
 
+mod limits;
 mod pod;
+pub(super) mod quota;
 mod service;
 mod storage;
 
@@ -20,12 +22,13 @@ pub(super) fn create(
 ) -> Result<(), Status> {
     namespace_lifecycle(call, resource, object)?;
     match &*resource.kind {
-        "Pod" => pod::create(call, object)?,
+        "Pod" => pod::create(call, resource, object)?,
         "Service" => service::allocate(call, resource, object)?,
         "Namespace" => namespace(object),
         "Job" => job(object),
         "PersistentVolumeClaim" => {
             storage::claim(call, object);
+            limits::claim(call, resource, object)?;
             storage::protect(object, "kubernetes.io/pvc-protection");
             object["status"] = json!({"phase": "Pending"});
         }
@@ -36,9 +39,46 @@ pub(super) fn create(
         }
         "CustomResourceDefinition" => definition(call, object),
         "Node" => node(object),
+        "Ingress" => ingress(call, object),
+        "PriorityClass" => priority_class(call, resource, object)?,
         _ => {}
     }
     Ok(())
+}
+
+/// An ingress without a class gets the default one.
+/// <https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class>
+fn ingress(call: &Call<'_>, object: &mut Value) {
+    const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+    let named = !object["metadata"]["annotations"]["kubernetes.io/ingress.class"].is_null();
+    if named || !object["spec"]["ingressClassName"].is_null() {
+        return;
+    }
+    let classes = call.store.list("ingressclasses.networking.k8s.io", None);
+    let class = classes
+        .map(|(_, class)| class)
+        .filter(|class| class["metadata"]["annotations"][DEFAULT] == "true")
+        .max_by_key(|class| object::text(class, &["metadata", "creationTimestamp"]));
+    if let Some(class) = class {
+        object["spec"]["ingressClassName"] = object::name(class).into();
+    }
+}
+
+/// At most one class is that of pods that name none.
+fn priority_class(call: &Call<'_>, resource: &Resource, object: &Value) -> Result<(), Status> {
+    let mut others = call.store.list("priorityclasses.scheduling.k8s.io", None);
+    let other = others
+        .find(|(key, other)| other["globalDefault"] == true && &*key.name != object::name(object));
+    match other {
+        Some((key, _)) if object["globalDefault"] == true => {
+            let why = format!(
+                "PriorityClass {} is already marked as default. Only one default can exist",
+                key.name
+            );
+            Err(Status::forbidden(resource, object::name(object), why))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A new node takes no pods until its kubelet says that it is ready.
@@ -75,6 +115,7 @@ pub(super) fn update(
         storage::resize(call, resource, live, object)?;
     }
     match &*resource.kind {
+        "PriorityClass" => priority_class(call, resource, object)?,
         "Namespace" => namespace(object),
         "CustomResourceDefinition" => definition(call, object),
         _ => {}

@@ -3,15 +3,22 @@
 use super::super::Call;
 use super::super::status::Status;
 use crate::object::{self, default};
+use crate::resource::Resource;
 use crate::store::Key;
 use serde_json::{Value, json};
 
 /// What a new pod gets.
-pub(super) fn create(call: &mut Call<'_>, object: &mut Value) -> Result<(), Status> {
+pub(super) fn create(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    object: &mut Value,
+) -> Result<(), Status> {
+    super::limits::pod(call, resource, object)?;
+    runtime(call, resource, object)?;
     object::map_mut(object, "status").insert("phase".to_owned(), "Pending".into());
     let class = qos_class(object);
     object["status"]["qosClass"] = class.into();
-    priority(call, object)?;
+    priority(call, resource, object)?;
     tolerations(object, call.context.settings.pace.timer(300));
     service_account(call, object)
 }
@@ -38,31 +45,84 @@ fn qos_class(pod: &Value) -> &'static str {
     }
 }
 
-fn priority(call: &Call<'_>, pod: &mut Value) -> Result<(), Status> {
-    let name = object::text(pod, &["spec", "priorityClassName"]).to_owned();
-    let (priority, policy) = match name.as_str() {
-        "" => (0, "PreemptLowerPriority".to_owned()),
-        "system-cluster-critical" => (2_000_000_000, "PreemptLowerPriority".to_owned()),
-        "system-node-critical" => (2_000_001_000, "PreemptLowerPriority".to_owned()),
-        name => {
-            let key = Key::new("priorityclasses.scheduling.k8s.io", "", name);
-            let Some(class) = call.store.get(&key) else {
-                let pods = crate::client::resource("pods").ok_or_else(Status::no_such_path)?;
-                let why = format!("no PriorityClass with name {name} was found");
-                return Err(Status::forbidden(pods, object::name(pod), why));
-            };
-            let policy = object::text(class, &["preemptionPolicy"]);
-            let policy = if policy.is_empty() {
-                "PreemptLowerPriority"
-            } else {
-                policy
-            };
-            (class["value"].as_i64().unwrap_or(0), policy.to_owned())
-        }
+const CLASSES: &str = "priorityclasses.scheduling.k8s.io";
+
+/// A pod is as important as its class, or the one of pods that name none.
+/// <https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/>
+fn priority(call: &Call<'_>, resource: &Resource, pod: &mut Value) -> Result<(), Status> {
+    let refused = |why: String| Err(Status::forbidden(resource, object::name(pod), why));
+    let mut name = object::text(pod, &["spec", "priorityClassName"]).to_owned();
+    if name.is_empty() {
+        let mut all = call.store.list(CLASSES, None);
+        let global = all.find(|(_, class)| class["globalDefault"] == true);
+        name = global.map_or_else(String::new, |(key, _)| key.name.to_string());
+    }
+    let (priority, policy) = if name.is_empty() {
+        (0, "")
+    } else if let Some(class) = call.store.get(&Key::new(CLASSES, "", &name)) {
+        let value = class["value"].as_i64().unwrap_or(0);
+        (value, object::text(class, &["preemptionPolicy"]))
+    } else {
+        return refused(format!("no PriorityClass with name {name} was found"));
     };
-    let spec = object::map_mut(pod, "spec");
+    let policy = match policy {
+        "" => "PreemptLowerPriority",
+        policy => policy,
+    };
+    let given = object::number(pod, &["spec", "priority"]);
+    if given.is_some_and(|given| given != priority) {
+        let given = given.unwrap_or(0);
+        return refused(format!(
+            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller computed {priority} from the given PriorityClass name"
+        ));
+    }
+    let (policy, spec) = (policy.to_owned(), object::map_mut(pod, "spec"));
+    if !name.is_empty() {
+        spec.insert("priorityClassName".to_owned(), name.into());
+    }
     default(spec, "priority", priority);
     default(spec, "preemptionPolicy", policy);
+    Ok(())
+}
+
+/// A pod gets what its runtime needs, and goes where the runtime is.
+/// <https://kubernetes.io/docs/concepts/containers/runtime-class/>
+fn runtime(call: &Call<'_>, resource: &Resource, pod: &mut Value) -> Result<(), Status> {
+    let name = object::text(pod, &["spec", "runtimeClassName"]).to_owned();
+    if name.is_empty() {
+        return Ok(());
+    }
+    let key = Key::new("runtimeclasses.node.k8s.io", "", &name);
+    let Some(class) = call.store.get(&key).cloned() else {
+        let why = format!("pod rejected: RuntimeClass {name:?} not found");
+        return Err(Status::forbidden(resource, object::name(pod), why));
+    };
+    let overhead = &class["overhead"]["podFixed"];
+    if !overhead.is_null() {
+        let given = &pod["spec"]["overhead"];
+        if !given.is_null() && given != overhead {
+            let why = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+            return Err(Status::forbidden(resource, object::name(pod), why));
+        }
+        pod["spec"]["overhead"] = overhead.clone();
+    }
+    let spec = object::map_mut(pod, "spec");
+    for (label, value) in object::entries(&class, &["scheduling", "nodeSelector"]) {
+        let selector = spec.entry("nodeSelector").or_insert_with(|| json!({}));
+        default(object::object_mut(selector), label, value.clone());
+    }
+    let tolerations = object::list(&class, &["scheduling", "tolerations"]);
+    if !tolerations.is_empty()
+        && let Value::Array(held) = spec.entry("tolerations").or_insert_with(|| json!([]))
+    {
+        held.extend(
+            tolerations
+                .iter()
+                .filter(|t| !held.contains(t))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+    }
     Ok(())
 }
 
@@ -114,6 +174,10 @@ fn service_account(call: &mut Call<'_>, pod: &mut Value) -> Result<(), Status> {
         );
         return Err(Status::forbidden(pods, object::name(pod), why));
     };
+    let secrets = &account["imagePullSecrets"];
+    if object::list(pod, &["spec", "imagePullSecrets"]).is_empty() && !secrets.is_null() {
+        pod["spec"]["imagePullSecrets"] = secrets.clone();
+    }
     let of_account = account["automountServiceAccountToken"].as_bool();
     let own = pod["spec"]["automountServiceAccountToken"].as_bool();
     if own.or(of_account) == Some(false) {

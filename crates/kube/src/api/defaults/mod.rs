@@ -2,6 +2,7 @@
 //!
 //! Each rule is a field's "Defaults to …" in <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
+mod limits;
 mod network;
 mod pod;
 mod workload;
@@ -21,6 +22,7 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
         "PodTemplate" => template(map),
         "Deployment"
         | "ReplicaSet"
+        | "ReplicationController"
         | "StatefulSet"
         | "DaemonSet"
         | "Job"
@@ -32,12 +34,14 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
         "Service" | "Endpoints" | "EndpointSlice" | "NetworkPolicy" | "Ingress" => {
             network::apply(&resource.kind, map);
         }
+        "LimitRange" => limits::apply(spec(map)),
         "Secret" => default(map, "type", "Opaque"),
         "PersistentVolumeClaim" => default(spec(map), "volumeMode", "Filesystem"),
         "PersistentVolume" => {
             default(spec(map), "volumeMode", "Filesystem");
             default(spec(map), "persistentVolumeReclaimPolicy", "Retain");
         }
+        "PriorityClass" => default(map, "preemptionPolicy", "PreemptLowerPriority"),
         "StorageClass" => {
             default(map, "reclaimPolicy", "Delete");
             default(map, "volumeBindingMode", "Immediate");

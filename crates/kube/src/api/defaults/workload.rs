@@ -11,6 +11,7 @@ pub(super) fn apply(kind: &str, map: &mut Map<String, Value>) {
             default(spec(map), "replicas", 1);
             template(spec(map));
         }
+        "ReplicationController" => replication_controller(map),
         "StatefulSet" => stateful_set(map),
         "DaemonSet" => daemon_set(map),
         "Job" => job(spec(map)),
@@ -36,6 +37,19 @@ fn deployment(map: &mut Map<String, Value>) {
         default(rolling, "maxSurge", "25%");
     }
     template(spec);
+}
+
+/// What is selected and what the controller is called follow from its template.
+fn replication_controller(map: &mut Map<String, Value>) {
+    default(spec(map), "replicas", 1);
+    template(spec(map));
+    let labels = below(below(spec(map), "template"), "metadata")
+        .get("labels")
+        .cloned();
+    if let Some(labels) = labels.filter(Value::is_object) {
+        default(spec(map), "selector", labels.clone());
+        default(below(map, "metadata"), "labels", labels);
+    }
 }
 
 fn stateful_set(map: &mut Map<String, Value>) {

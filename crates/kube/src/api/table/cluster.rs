@@ -225,3 +225,32 @@ pub(super) const POD_METRICS: Printer = Printer {
         ]
     },
 };
+
+pub(super) const QUOTA: Printer = Printer {
+    columns: &[col("Request"), col("Limit"), col("Age")],
+    cells: |object, now| {
+        let told = |of_limits: bool| {
+            let all = object::entries(object, &["status", "hard"]);
+            let mut told: Vec<String> = all
+                .filter(|(name, _)| name.starts_with("limits.") == of_limits)
+                .map(|(name, hard)| {
+                    let used = text(object, &["status", "used", name]);
+                    format!("{name}: {used}/{}", hard.as_str().unwrap_or_default())
+                })
+                .collect();
+            told.sort();
+            json!(told.join(", "))
+        };
+        vec![told(false), told(true), age::of(object, now)]
+    },
+};
+
+pub(super) const LIMIT_RANGE: Printer = Printer {
+    columns: &[col("Created At")],
+    cells: |object, _| vec![object["metadata"]["creationTimestamp"].clone()],
+};
+
+pub(super) const RUNTIME_CLASS: Printer = Printer {
+    columns: &[col("Handler"), col("Age")],
+    cells: |object, now| vec![json!(text(object, &["handler"])), age::of(object, now)],
+};

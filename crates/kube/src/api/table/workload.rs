@@ -62,6 +62,17 @@ pub(super) const REPLICA_SET: Printer = Printer {
     },
 };
 
+pub(super) const REPLICATION_CONTROLLER: Printer = Printer {
+    columns: REPLICA_SET.columns,
+    cells: |object, now| {
+        let mut cells = (REPLICA_SET.cells)(object, now);
+        if let Some(last) = cells.last_mut() {
+            *last = super::labels(&object["spec"]["selector"]);
+        }
+        cells
+    },
+};
+
 pub(super) const STATEFUL_SET: Printer = Printer {
     columns: &[col("Ready"), col("Age"), wide("Containers"), wide("Images")],
     cells: |object, now| {

@@ -44,6 +44,7 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         "Service" => network::service(object, &mut causes),
         "Ingress" => network::ingress(object, &mut causes),
         "NetworkPolicy" => network::policy(object, &mut causes),
+        "ReplicationController" => workload::replication_controller(object, &mut causes),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
             workload::check(&resource.kind, object, &mut causes);
         }
@@ -51,11 +52,34 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         "ConfigMap" | "Secret" => keys(object, &mut causes),
         "PersistentVolumeClaim" => storage::claim(&object["spec"], "spec", &mut causes),
         "PersistentVolume" => storage::volume(object, &mut causes),
+        "PriorityClass" => priority_class(object, &mut causes),
+        "RuntimeClass" => {
+            let handler = object::text(object, &["handler"]);
+            causes.extend(metadata::label("handler", handler));
+        }
         "StorageClass" => storage::class(object, &mut causes),
         "HorizontalPodAutoscaler" => workload::autoscaler(&object["spec"], &mut causes),
         _ => {}
     }
     causes
+}
+
+/// Classes of the system's own are made with the cluster.
+fn priority_class(object: &Value, causes: &mut Vec<Cause>) {
+    const HIGHEST: i64 = 1_000_000_000;
+    let own = ["system-cluster-critical", "system-node-critical"];
+    let name = object::name(object);
+    if name.starts_with("system-") && !own.contains(&name) {
+        let detail = "priority class names with 'system-' prefix are reserved for system use only";
+        causes.push(Cause::forbidden("metadata.name", detail));
+    } else if object["value"]
+        .as_i64()
+        .is_some_and(|value| value > HIGHEST)
+        && !own.contains(&name)
+    {
+        let detail = format!("maximum allowed value of a user defined priority is {HIGHEST}");
+        causes.push(Cause::forbidden("value", detail));
+    }
 }
 
 /// Names of files: the keys of config maps and secrets.

@@ -54,6 +54,36 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
+/// What is wrong with a replication controller.
+pub(super) fn replication_controller(object: &Value, causes: &mut Vec<Cause>) {
+    let spec = &object["spec"];
+    pod::spec(&spec["template"]["spec"], "spec.template.spec", causes);
+    template_metadata(spec, causes);
+    if let Some(number) = spec["replicas"].as_i64().filter(|number| *number < 0) {
+        let detail = "must be greater than or equal to 0";
+        causes.push(Cause::invalid("spec.replicas", &json!(number), detail));
+    }
+    restart_policy(
+        "ReplicationController",
+        spec,
+        "spec.template.spec.restartPolicy",
+        causes,
+    );
+    match Selector::of_map(&spec["selector"]).filter(|selector| !selector.0.is_empty()) {
+        None => causes.push(Cause::required("spec.selector", "")),
+        Some(selector) if !selector.selects(&spec["template"]) => {
+            let labels = &spec["template"]["metadata"]["labels"];
+            let detail = "`selector` does not match template `labels`";
+            causes.push(Cause::invalid(
+                "spec.template.metadata.labels",
+                labels,
+                detail,
+            ));
+        }
+        Some(_) => {}
+    }
+}
+
 /// Fields of jobs that the job controller doesn't know yet: better refused than without effect.
 fn unimplemented(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     for field in [

@@ -3,6 +3,8 @@
 
 mod autoscaling;
 mod nodes;
+mod policy;
+mod preemption;
 mod services;
 mod volumes;
 
