@@ -70,7 +70,6 @@ impl Builder {
             public_on_start: false,
             attachment: None,
             kind: InterfaceKind::Interface,
-            client_token: None,
         })
     }
 
@@ -136,7 +135,6 @@ impl Builder {
             shutdown_behavior: "stop".to_owned(),
             monitoring: false,
             iam_instance_profile: None,
-            client_token: None,
             ebs_optimized: false,
             credits: None,
         };
@@ -266,7 +264,6 @@ impl Builder {
             created: 0,
             until: 0,
             deleted: deleted.then_some(0),
-            client_token: None,
         };
         if !deleted {
             self.state
