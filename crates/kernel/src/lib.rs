@@ -12,6 +12,7 @@ pub mod namespace;
 mod netlink;
 pub mod observe;
 mod plan;
+pub mod pod_link;
 mod program;
 mod rights;
 pub mod testing;

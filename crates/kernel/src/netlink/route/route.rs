@@ -18,6 +18,8 @@ pub(crate) enum Action {
         /// The source address of packets that are made here and don't choose one.
         source: Option<Ipv4Addr>,
     },
+    /// Sends by a link to the destination itself, which is on it.
+    On { link: u32 },
     /// Takes it for this stack itself.
     Local { link: u32 },
     /// Leaves this table for the next rule.
@@ -30,7 +32,7 @@ impl Action {
     /// The link that it needs.
     pub(crate) fn link(&self) -> Option<u32> {
         match self {
-            Self::Via { link, .. } | Self::Local { link } => Some(*link),
+            Self::Via { link, .. } | Self::On { link } | Self::Local { link } => Some(*link),
             Self::Throw | Self::Blackhole => None,
         }
     }
@@ -49,13 +51,14 @@ impl KernelRoute {
     fn message(&self, kind: u16, flags: i32) -> Message {
         let (action, scope) = match self.action {
             Action::Via { .. } => (libc::RTN_UNICAST, libc::RT_SCOPE_UNIVERSE),
+            Action::On { .. } => (libc::RTN_UNICAST, libc::RT_SCOPE_LINK),
             Action::Local { .. } => (libc::RTN_LOCAL, libc::RT_SCOPE_HOST),
             Action::Throw => (libc::RTN_THROW, libc::RT_SCOPE_UNIVERSE),
             Action::Blackhole => (libc::RTN_BLACKHOLE, libc::RT_SCOPE_UNIVERSE),
         };
         let flag = match self.action {
             Action::Via { .. } => NEXT_HOP_ONLINK,
-            Action::Local { .. } | Action::Throw | Action::Blackhole => 0,
+            Action::On { .. } | Action::Local { .. } | Action::Throw | Action::Blackhole => 0,
         };
         // struct rtmsg: family, destination and source length, tos, table, protocol, scope, type,
         // flags.
@@ -82,7 +85,7 @@ impl KernelRoute {
                     message.put(libc::RTA_PREFSRC, &source.octets());
                 }
             }
-            Action::Local { link } => {
+            Action::On { link } | Action::Local { link } => {
                 message.put_u32(libc::RTA_OIF, link);
             }
             Action::Throw | Action::Blackhole => {}
