@@ -137,6 +137,7 @@ impl Builder {
             iam_instance_profile: None,
             ebs_optimized: false,
             credits: None,
+            client_token: None,
         };
         self.numbers
             .instances
