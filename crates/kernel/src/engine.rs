@@ -49,7 +49,8 @@ impl Engine {
     /// follows what differs from the fabric that was applied last.
     ///
     /// What refers to something that isn't there is as good as absent: a port without its network
-    /// has no link, a route to a port that is attached nowhere drops.
+    /// has no link, a route to a port that is attached nowhere drops. What hosts do as nodes of
+    /// clusters is left out: programs inside them see to that ([`crate::node`]).
     ///
     /// # Errors
     /// The kernel refused something. Then it may have done a part; the next apply takes all of it
@@ -61,7 +62,11 @@ impl Engine {
             self.realised = Realised::default();
             self.broken = false;
         }
-        let plan = self.realised.plan(desired);
+        let desired = Fabric {
+            nodes: imbl::OrdMap::new(),
+            ..desired.clone()
+        };
+        let plan = self.realised.plan(&desired);
         debug_assert_eq!(lint::faults(&plan, &self.realised), Vec::<String>::new());
         tracing::debug!(changes = plan.changes.len(), "applying");
         let executed = self.kernel.execute(&plan, &self.realised, Mode::Strict);

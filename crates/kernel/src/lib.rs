@@ -10,6 +10,7 @@ pub mod launch;
 mod lint;
 pub mod namespace;
 mod netlink;
+pub mod node;
 pub mod observe;
 mod plan;
 pub mod pod_link;

@@ -63,7 +63,9 @@ pub(crate) fn object(key: &Key, object: &Object, wanted: &impl Wanted, faults: &
         }
         found
     };
-    need(Thing::Namespace);
+    if !matches!(place, Place::Node(_)) {
+        need(Thing::Namespace);
+    }
     match (thing, object) {
         (Thing::Element(set, keys), Object::Element(data)) => {
             if let Data::Verdict(verdict) = data
@@ -124,7 +126,7 @@ fn target(verdict: &Verdict) -> Option<&Name> {
 /// The set and the chain that an expression names.
 fn refers(expression: &Expression) -> (Option<&Name>, Option<&Name>) {
     match expression {
-        Expression::Lookup { set, .. } => (Some(set), None),
+        Expression::Lookup { set, .. } | Expression::Learn { set, .. } => (Some(set), None),
         Expression::Verdict(verdict) => (None, target(verdict)),
         _ => (None, None),
     }

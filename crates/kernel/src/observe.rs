@@ -3,9 +3,9 @@
 
 use crate::apply::TABLE;
 use crate::namespace::NetNs;
-use crate::netlink::message::{Message, attributes};
-use crate::netlink::nftables::{GET_TABLE, NEW_TABLE, TABLE_NAME, message_kind};
+use crate::netlink::nftables;
 use crate::netlink::socket::{Family, Socket};
+use crate::node;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,7 +15,8 @@ use std::net::Ipv4Addr;
 pub struct Stack {
     /// Whether it forwards IPv4.
     pub forwarding: bool,
-    /// Whether it has nftables or iptables tables that are not the lab's.
+    /// Whether it has nftables or iptables tables that are neither the lab's nor those of a cluster's
+    /// [`node`], which the fabric knows.
     pub own_filters: bool,
 }
 
@@ -29,8 +30,12 @@ pub fn stack(namespace: &NetNs) -> io::Result<Stack> {
         // Its lines are the tables of the older iptables; the file is missing where nobody used it.
         let legacy = fs::read_to_string("/proc/thread-self/net/ip_tables_names");
         let legacy = legacy.is_ok_and(|tables| !tables.is_empty());
-        let tables = tables().map_err(io::Error::other)?;
-        let foreign = tables.iter().any(|table| table != TABLE);
+        let tables = Socket::open_here(Family::Netfilter)
+            .and_then(|mut socket| nftables::table_names(&mut socket, None))
+            .map_err(io::Error::other)?;
+        let foreign = tables
+            .iter()
+            .any(|table| table != TABLE && !node::is_ours(table));
         Ok(Stack {
             forwarding,
             own_filters: legacy || foreign,
@@ -108,33 +113,10 @@ fn takes(line: &str, length: usize, address: Ipv4Addr, port: u16) -> bool {
     everywhere || own.get(length - 8..).map(word) == Some(Ok(address.into()))
 }
 
-/// The names of the tables in the namespace that the calling thread is in, of every family.
-fn tables() -> Result<Vec<String>, crate::netlink::socket::NetlinkError> {
-    let any_family = [0; 4];
-    let question = Message::new(message_kind(GET_TABLE), libc::NLM_F_DUMP, &any_family);
-    let mut socket = Socket::open_here(Family::Netfilter)?;
-    let mut names = Vec::new();
-    socket.dump(question, |kind, payload| {
-        if kind != message_kind(NEW_TABLE) {
-            return;
-        }
-        // Past the family header.
-        let attributes = attributes(payload.get(4..).unwrap_or_default());
-        let name = attributes.iter().find(|(kind, _)| *kind == TABLE_NAME);
-        names.extend(name.map(|(_, name)| {
-            String::from_utf8_lossy(name)
-                .trim_end_matches('\0')
-                .to_owned()
-        }));
-    })?;
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::netlink::message::received;
 
     #[test]
     fn listening_sockets_are_told_from_others() {
@@ -166,19 +148,5 @@ mod tests {
         assert!(listens());
         drop(socket);
         assert!(!listens());
-    }
-
-    #[test]
-    fn dumps_are_read() {
-        // The kernel's words for one table and the end of the dump.
-        let name = b"filter\0";
-        let mut table = Message::new(message_kind(NEW_TABLE), 0, &[2, 0, 0, 0]);
-        table.put(TABLE_NAME, name);
-        let bytes = table.finish(1, false);
-        let messages = received(&bytes);
-        assert_eq!(messages.len(), 1);
-        assert_eq!(messages[0].kind, message_kind(NEW_TABLE));
-        let attributes = attributes(&messages[0].payload[4..]);
-        assert_eq!(attributes, [(TABLE_NAME, &name[..])]);
     }
 }

@@ -78,6 +78,8 @@ impl<'a> Execution<'a> {
         let made = match place {
             Place::Host(_) => self.kernel.hosts.create(),
             Place::Network(_) | Place::Gateway(_) | Place::Nic(_) => NetNs::create(),
+            // There before any program works in it.
+            Place::Node(_) => return Ok(()),
         };
         let namespace = Arc::new(made.map_err(|error| ApplyError {
             place: place.clone(),

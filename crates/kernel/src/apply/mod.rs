@@ -13,7 +13,7 @@ mod nftables;
 mod route;
 mod session;
 
-pub(crate) use nftables::TABLE;
+pub(crate) use nftables::{TABLE, Transaction};
 
 use crate::lint::Wanted;
 use crate::namespace::NetNs;

@@ -18,22 +18,29 @@ pub(crate) const TABLE: &str = "skylab";
 type Request = (Message, String);
 
 /// A change of a place's nftables.
-pub(super) struct Transaction<'a> {
+pub(crate) struct Transaction<'a> {
     /// New sets with their elements, and new chains without rules: nothing refers to them yet, so
     /// where one transaction can't hold everything they go ahead.
     ahead: Vec<Request>,
     /// Everything that changes what happens to packets.
     main: Vec<Request>,
     changes: &'a [Change],
+    table: &'a str,
 }
 
 impl<'a> Transaction<'a> {
     /// The requests that carry a place's changes out.
     pub(super) fn of(changes: &'a [Change]) -> Self {
+        Self::in_table(TABLE, changes)
+    }
+
+    /// The same, in a table of this name.
+    pub(crate) fn in_table(table: &'a str, changes: &'a [Change]) -> Self {
         let mut transaction = Self {
             ahead: Vec::new(),
             main: Vec::new(),
             changes,
+            table,
         };
         transaction.ruleset();
         let new_sets = transaction.new_sets();
@@ -41,7 +48,7 @@ impl<'a> Transaction<'a> {
         let added = elements(changes, |change| change.after.as_ref());
         for (set, elements) in added.iter().filter(|(set, _)| new_sets.contains(**set)) {
             transaction.ahead.extend(
-                elements_add(TABLE, set, elements)
+                elements_add(transaction.table, set, elements)
                     .into_iter()
                     .map(|message| (message, format!("fill set {set}"))),
             );
@@ -50,7 +57,7 @@ impl<'a> Transaction<'a> {
         transaction.rules();
         for (set, elements) in added.iter().filter(|(set, _)| !new_sets.contains(**set)) {
             transaction.main.extend(
-                elements_add(TABLE, set, elements)
+                elements_add(transaction.table, set, elements)
                     .into_iter()
                     .map(|message| (message, format!("add to set {set}"))),
             );
@@ -60,7 +67,7 @@ impl<'a> Transaction<'a> {
             // Adding a table that is there already does nothing.
             transaction
                 .ahead
-                .insert(0, (table_add(TABLE), "add the table".to_owned()));
+                .insert(0, (table_add(table), "add the table".to_owned()));
         }
         transaction
     }
@@ -69,18 +76,26 @@ impl<'a> Transaction<'a> {
     pub(super) fn of_nothing() -> Self {
         Self {
             ahead: Vec::new(),
-            main: no_table(),
+            main: no_table(TABLE),
             changes: &[],
+            table: TABLE,
         }
     }
 
+    /// With the same stroke, other tables go.
+    pub(crate) fn replacing(mut self, tables: &[String]) -> Self {
+        self.main
+            .extend(tables.iter().flat_map(|table| no_table(table)));
+        self
+    }
+
     /// Whether nothing changes.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ahead.is_empty() && self.main.is_empty()
     }
 
     /// Sends it: as one transaction where the socket can hold it.
-    pub(super) fn send(self, socket: &mut Socket) -> Result<(), (String, NetlinkError)> {
+    pub(crate) fn send(self, socket: &mut Socket) -> Result<(), (String, NetlinkError)> {
         let size = |requests: &[Request]| -> usize {
             requests.iter().map(|(message, _)| message.len()).sum()
         };
@@ -115,7 +130,7 @@ impl<'a> Transaction<'a> {
                 names.insert(name.clone());
                 let number = names.len() as u32;
                 self.ahead.push((
-                    set_add(TABLE, name, *shape, number),
+                    set_add(self.table, name, *shape, number),
                     format!("add set {name}"),
                 ));
             }
@@ -137,7 +152,7 @@ impl<'a> Transaction<'a> {
                     &mut self.ahead
                 };
                 part.push((
-                    chain_add(TABLE, name, chain.base),
+                    chain_add(self.table, name, chain.base),
                     format!("add chain {name}"),
                 ));
             }
@@ -152,7 +167,7 @@ impl<'a> Transaction<'a> {
             match (&change.key.thing, &change.before) {
                 (Thing::Chain(name), Some(Object::Chain(chain))) if !chain.rules.is_empty() => {
                     self.main
-                        .push((rules_clear(TABLE, name), format!("clear chain {name}")));
+                        .push((rules_clear(self.table, name), format!("clear chain {name}")));
                 }
                 (Thing::Set(name), Some(_)) if change.after.is_none() => {
                     gone.insert(name.clone());
@@ -163,7 +178,7 @@ impl<'a> Transaction<'a> {
         let removed = elements(self.changes, |change| change.before.as_ref());
         for (set, elements) in removed.iter().filter(|(set, _)| !gone.contains(**set)) {
             self.main.extend(
-                elements_delete(TABLE, set, elements)
+                elements_delete(self.table, set, elements)
                     .into_iter()
                     .map(|message| (message, format!("remove from set {set}"))),
             );
@@ -175,7 +190,7 @@ impl<'a> Transaction<'a> {
             if let (Thing::Chain(name), Some(Object::Chain(chain))) =
                 (&change.key.thing, &change.after)
             {
-                append(&mut self.main, name, &chain.rules);
+                append(&mut self.main, self.table, name, &chain.rules);
             }
         }
     }
@@ -189,12 +204,15 @@ impl<'a> Transaction<'a> {
         let mut requests = Vec::new();
         for change in gone() {
             if let Thing::Set(name) = &change.key.thing {
-                requests.push((set_delete(TABLE, name), format!("remove set {name}")));
+                requests.push((set_delete(self.table, name), format!("remove set {name}")));
             }
         }
         for change in gone() {
             if let Thing::Chain(name) = &change.key.thing {
-                requests.push((chain_delete(TABLE, name), format!("remove chain {name}")));
+                requests.push((
+                    chain_delete(self.table, name),
+                    format!("remove chain {name}"),
+                ));
             }
         }
         self.main.extend(requests);
@@ -206,14 +224,16 @@ impl<'a> Transaction<'a> {
             if change.key.thing != Thing::Ruleset {
                 continue;
             }
-            self.main.extend(no_table());
+            self.main.extend(no_table(self.table));
             if let Some(Object::Ruleset(chains)) = &change.after {
                 self.main
-                    .push((table_add(TABLE), "add the table".to_owned()));
+                    .push((table_add(self.table), "add the table".to_owned()));
                 for (name, Chain { base, rules }) in chains {
-                    self.main
-                        .push((chain_add(TABLE, name, *base), format!("add chain {name}")));
-                    append(&mut self.main, name, rules);
+                    self.main.push((
+                        chain_add(self.table, name, *base),
+                        format!("add chain {name}"),
+                    ));
+                    append(&mut self.main, self.table, name, rules);
                 }
             }
         }
@@ -221,20 +241,20 @@ impl<'a> Transaction<'a> {
 }
 
 /// A host's root may have removed the table: adding it first makes removing it safe.
-fn no_table() -> Vec<Request> {
+fn no_table(table: &str) -> Vec<Request> {
     vec![
-        (table_add(TABLE), "add the table".to_owned()),
-        (table_delete(TABLE), "remove the table".to_owned()),
+        (table_add(table), "add the table".to_owned()),
+        (table_delete(table), "remove the table".to_owned()),
     ]
 }
 
 /// What the two messages around a transaction take.
 const FRAME: usize = 64;
 
-fn append(requests: &mut Vec<Request>, chain: &Name, rules: &[Rule]) {
+fn append(requests: &mut Vec<Request>, table: &str, chain: &Name, rules: &[Rule]) {
     for rule in rules {
         requests.push((
-            rule_append(TABLE, chain, rule),
+            rule_append(table, chain, rule),
             format!("add a rule to chain {chain}"),
         ));
     }

@@ -55,6 +55,11 @@ impl Message {
         self.put(kind, &value.to_be_bytes())
     }
 
+    /// A long number in the network's byte order (nftables).
+    pub(crate) fn put_be64(&mut self, kind: u16, value: u64) -> &mut Self {
+        self.put(kind, &value.to_be_bytes())
+    }
+
     /// An attribute that holds attributes.
     pub(crate) fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
         let start = self.bytes.len();

@@ -91,7 +91,12 @@ pub(super) fn base(hook: Hook, priority: i32, passes: bool) -> Option<Base> {
 
 /// A hash table or tree.
 pub(super) fn shape(key: u8, data: DataKind, ranges: bool) -> SetShape {
-    SetShape { key, data, ranges }
+    SetShape {
+        key,
+        data,
+        ranges,
+        learns: None,
+    }
 }
 
 /// A link's index as a key or part of one: the kernel has it in the machine's byte order.

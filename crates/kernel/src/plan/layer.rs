@@ -28,20 +28,23 @@ use fabric::{Layer, Port, Protocol};
 const LET_IN: u32 = 1;
 /// Bit of a flow's mark: it was let out of the port that owns its source.
 const LET_OUT: u32 = 2;
+/// The same two in a node, where other programs use the lower bits.
+const POD_LET_IN: u32 = 1 << 24;
+const POD_LET_OUT: u32 = 1 << 25;
 /// Layers that a port can have: their stages lie between fixed priorities.
 const MOST_LAYERS: usize = 16;
 /// Links whose flows are always tracked.
 const TRACKED: &str = "tracked";
 
 /// What depends on the way.
-struct Stage {
+pub(super) struct Stage {
     way: Way,
     /// The bit that lets a packet of the flow's first direction pass.
     bit: u32,
     /// The bit that lets a packet of its other direction pass.
     back_bit: u32,
-    /// Loads the port's link.
-    link: Expression,
+    /// Loads what the port is known by: its link.
+    side: Expression,
     /// What the names of the stage's chains and sets begin with.
     word: &'static str,
     first_priority: i32,
@@ -57,7 +60,7 @@ impl Stage {
                 way,
                 bit: LET_OUT,
                 back_bit: LET_IN,
-                link: input_link(R0),
+                side: input_link(R0),
                 word: "leave",
                 first_priority: 10,
                 state_priority: 30,
@@ -67,7 +70,7 @@ impl Stage {
                 way,
                 bit: LET_IN,
                 back_bit: LET_OUT,
-                link: output_link(R0),
+                side: output_link(R0),
                 word: "arrive",
                 first_priority: 50,
                 state_priority: 80,
@@ -76,12 +79,26 @@ impl Stage {
         }
     }
 
+    /// The stage of a node's pods, which are known by their addresses.
+    pub(super) fn of_pods(way: Way) -> Self {
+        let (bit, back_bit, side) = match way {
+            Way::Egress => (POD_LET_OUT, POD_LET_IN, source(R0)),
+            Way::Ingress => (POD_LET_IN, POD_LET_OUT, destination(R0)),
+        };
+        Self {
+            bit,
+            back_bit,
+            side,
+            ..Self::of(way)
+        }
+    }
+
     /// Links and protocols whose open flows may stay untracked.
     fn untracked(&self) -> Name {
         name(&format!("{}.untracked", self.word))
     }
 
-    /// Links of ports that have filters here.
+    /// The ports whose flows are remembered here.
     fn filtered(&self) -> Name {
         name(&format!("{}.filtered", self.word))
     }
@@ -118,8 +135,21 @@ pub(super) fn plan(view: &mut View<'_>, place: &Place, link: u32, port: &Port, i
     lenient_tracking(view, place);
     for way in [Way::Egress, Way::Ingress] {
         let stage = Stage::of(way);
+        let other_end = match way {
+            Way::Egress => destination(R0),
+            Way::Ingress => source(R0),
+        };
+        let always = in_nic.then(|| vec![other_end, found(SERVICES, R0), accept()]);
         for (depth, layer) in port.layers.iter().take(MOST_LAYERS).enumerate() {
-            plan_layer(view, place, link, &stage, depth, layer, in_nic);
+            plan_layer(
+                view,
+                place,
+                &link_key(link),
+                &stage,
+                depth,
+                layer,
+                always.clone(),
+            );
         }
         state(view, place, link, &stage);
         for protocol in [Protocol::TCP, Protocol::UDP] {
@@ -131,14 +161,16 @@ pub(super) fn plan(view: &mut View<'_>, place: &Place, link: u32, port: &Port, i
     }
 }
 
-fn plan_layer(
+/// A stage's layer: what belongs to a flow that was let through passes, and what always does; then the
+/// port's filters decide.
+pub(super) fn plan_layer(
     view: &mut View<'_>,
     place: &Place,
-    link: u32,
+    port: &[u8],
     stage: &Stage,
     depth: usize,
     layer: &Layer,
-    in_nic: bool,
+    always: Option<Rule>,
 ) {
     let chain = name(&format!("{}.{depth}", stage.word));
     // What leaves meets the layers first to last, what arrives last to first.
@@ -148,16 +180,13 @@ fn plan_layer(
     };
     let priority = stage.first_priority + place_in_line as i32;
     let target = layer_chain(view, place, stage.way, layer);
-    view.want_set(place, &chain, shape(4, DataKind::Verdict, false));
-    view.want_element(place, &chain, one(link_key(link)), go_to(&target));
+    view.want_set(
+        place,
+        &chain,
+        shape(port.len() as u8, DataKind::Verdict, false),
+    );
+    view.want_element(place, &chain, one(port.to_vec()), go_to(&target));
     let mut rules = Vec::new();
-    if in_nic {
-        let other_end = match stage.way {
-            Way::Egress => destination(R0),
-            Way::Ingress => source(R0),
-        };
-        rules.push(vec![other_end, found(SERVICES, R0), accept()]);
-    }
     for (back, bit) in [(false, stage.bit), (true, stage.back_bit)] {
         let mut rule = goes(R0, back).to_vec();
         rule.push(Expression::Ct(CtKey::Mark, R1));
@@ -165,7 +194,8 @@ fn plan_layer(
         rule.push(accept());
         rules.push(rule);
     }
-    rules.push(vec![stage.link.clone(), decide(&chain, R0)]);
+    rules.extend(always);
+    rules.push(vec![stage.side.clone(), decide(&chain, R0)]);
     // A port without a filter here.
     rules.push(vec![accept()]);
     view.want_chain(place, &chain, base(Hook::Forward, priority, false), rules);
@@ -203,16 +233,13 @@ fn layer_chain(view: &mut View<'_>, place: &Place, way: Way, layer: &Layer) -> N
 
 /// The stage that remembers a flow once all layers let its first direction pass.
 fn state(view: &mut View<'_>, place: &Place, link: u32, stage: &Stage) {
-    let (untracked, filtered) = (stage.untracked(), stage.filtered());
+    let untracked = stage.untracked();
     view.want_set(place, &untracked, shape(8, DataKind::Nothing, false));
-    view.want_set(place, &filtered, shape(4, DataKind::Nothing, false));
-    // A flow may pass other links of this place on its way, which have no say.
-    view.want_element(place, &filtered, one(link_key(link)), Data::Nothing);
     view.want_set(place, &name(TRACKED), shape(4, DataKind::Nothing, false));
     let mut open = vec![Expression::Meta(MetaKey::Mark, R0)];
     open.extend(bit_is(R0, stage.open_mark, true));
     open.extend([
-        stage.link.clone(),
+        stage.side.clone(),
         Expression::Meta(MetaKey::Protocol, R1),
         found(&untracked, R0),
         input_link(R0),
@@ -221,23 +248,43 @@ fn state(view: &mut View<'_>, place: &Place, link: u32, stage: &Stage) {
         missing(TRACKED, R0),
         accept(),
     ]);
+    remember(view, place, &link_key(link), stage, vec![open]);
+}
+
+/// Remembers a port's flows, except those for which one of these rules ends the stage.
+pub(super) fn remember(
+    view: &mut View<'_>,
+    place: &Place,
+    port: &[u8],
+    stage: &Stage,
+    mut rules: Vec<Rule>,
+) {
+    let filtered = stage.filtered();
+    view.want_set(
+        place,
+        &filtered,
+        shape(port.len() as u8, DataKind::Nothing, false),
+    );
+    // A flow may pass other ports of this place on its way, which have no say.
+    view.want_element(place, &filtered, one(port.to_vec()), Data::Nothing);
     // Cheapest first: most packets belong to a flow that is remembered already.
     let mut remember = vec![Expression::Ct(CtKey::Mark, R1)];
     remember.extend(bit_is(R1, stage.bit, false));
     remember.extend(goes(R0, false));
     remember.extend([
-        stage.link.clone(),
+        stage.side.clone(),
         found(&filtered, R0),
         Expression::Ct(CtKey::Mark, R1),
         set_bit(R1, stage.bit),
         Expression::SetCtMark(R1),
     ]);
+    rules.push(remember);
     let chain = name(&format!("{}.state", stage.word));
     view.want_chain(
         place,
         &chain,
         base(Hook::Forward, stage.state_priority, true),
-        vec![open, remember],
+        rules,
     );
 }
 

@@ -12,6 +12,7 @@ mod layer;
 mod ledger;
 mod network;
 mod nic;
+mod node;
 mod number;
 pub(crate) mod object;
 mod port;
@@ -116,6 +117,9 @@ fn changed_entities(delta: &Delta) -> Vec<Entity> {
     }
     changed(&delta.address_sets, Entity::AddressSet, &mut entities);
     changed(&delta.gateways, Entity::Gateway, &mut entities);
+    for change in &delta.nodes {
+        node::changed(change, &mut entities);
+    }
     entities
 }
 

@@ -1,8 +1,9 @@
 //! The kernel's numbers for things: link indexes, routing tables, segments.
 
-use fabric::{GatewayId, HostId, Layer, Mac, PortId, RouteTableId, SegmentId};
+use fabric::{GatewayId, HostId, Layer, Mac, PortId, RouteTableId, SegmentId, ServiceId};
 use ipnet::Ipv4Net;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 
 /// What has a number. Where a thing is identified by more than its id, a change of the rest makes it
 /// another thing with another number.
@@ -22,6 +23,18 @@ pub(crate) enum Numbered {
     Edge(GatewayId),
     /// A layer of several filters.
     Layer(Layer),
+    /// Backends that a service's packets are shared out among.
+    Pool(Pool),
+    /// Ranges that may send to load balancers.
+    Sources(Vec<Ipv4Net>),
+}
+
+/// A service's backends under one traffic policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pool {
+    pub(crate) node: HostId,
+    pub(crate) service: ServiceId,
+    pub(crate) local: bool,
 }
 
 /// An end of a port's link.
@@ -64,6 +77,7 @@ pub(crate) enum Side {
 pub(crate) struct Numbers {
     given: BTreeMap<Numbered, u32>,
     next: u32,
+    seats: BTreeMap<Pool, Vec<SocketAddrV4>>,
 }
 
 /// Above the kernel's own tables (253 to 255) and the few that are fixed.
@@ -74,6 +88,7 @@ impl Default for Numbers {
         Self {
             given: BTreeMap::new(),
             next: FIRST,
+            seats: BTreeMap::new(),
         }
     }
 }
@@ -85,5 +100,60 @@ impl Numbers {
             self.next += 1;
             self.next
         })
+    }
+
+    /// A pool's backends, each in a seat: the seats are numbered without a gap, and a backend that comes
+    /// or goes moves at most one other.
+    pub(crate) fn seats(
+        &mut self,
+        pool: &Pool,
+        backends: &BTreeSet<SocketAddrV4>,
+    ) -> &[SocketAddrV4] {
+        let seats = self.seats.entry(pool.clone()).or_default();
+        let seated: BTreeSet<SocketAddrV4> = seats.iter().copied().collect();
+        let mut fresh = backends.difference(&seated).copied();
+        let mut index = 0;
+        while let Some(seat) = seats.get_mut(index) {
+            if backends.contains(seat) {
+                index += 1;
+            } else if let Some(newcomer) = fresh.next() {
+                *seat = newcomer;
+                index += 1;
+            } else {
+                // Whoever sits last moves here, and is looked at next.
+                seats.swap_remove(index);
+            }
+        }
+        seats.extend(fresh);
+        seats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn seats_move_little() {
+        let at = |last: u8| SocketAddrV4::new([10, 0, 0, last].into(), 80);
+        let pool = Pool {
+            node: "n".into(),
+            service: "s".into(),
+            local: false,
+        };
+        let mut numbers = Numbers::default();
+        let mut sit = |who: &[u8]| {
+            let backends = who.iter().map(|last| at(*last)).collect();
+            let seats = numbers.seats(&pool, &backends).iter();
+            seats.map(|seat| seat.ip().octets()[3]).collect::<Vec<_>>()
+        };
+        assert_eq!(sit(&[1, 2, 3, 4]), [1, 2, 3, 4]);
+        assert_eq!(sit(&[1, 3, 4]), [1, 4, 3]);
+        assert_eq!(sit(&[3, 4, 7]), [7, 4, 3]);
+        assert_eq!(sit(&[0, 3, 4, 7]), [7, 4, 3, 0]);
+        assert_eq!(sit(&[9]), [9]);
+        assert_eq!(sit(&[]), Vec::<u8>::new());
     }
 }

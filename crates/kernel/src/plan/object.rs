@@ -21,6 +21,8 @@ pub enum Place {
     Nic(PortId),
     /// A host's stack.
     Host(HostId),
+    /// The stack of a cluster's node, in which its own programs work; the engine never does.
+    Node(HostId),
 }
 
 impl fmt::Display for Place {
@@ -30,6 +32,7 @@ impl fmt::Display for Place {
             Self::Gateway(id) => write!(f, "gateway {id}"),
             Self::Nic(id) => write!(f, "the nic of port {id}"),
             Self::Host(id) => write!(f, "host {id}"),
+            Self::Node(id) => write!(f, "node {id}"),
         }
     }
 }

@@ -3,18 +3,21 @@
 //! Planning a unit is a pure function of what it reads in the fabric, and what it reads is written
 //! down. When an entity changes, the units that read it are planned again, and only they.
 
-use super::number::{Numbered, Numbers};
+use super::node::{self, Pick};
+use super::number::{Numbered, Numbers, Pool};
 use super::object::{Key, Object, Place, Thing};
 use super::{filter, gateway, host, network, port, route_table, segment};
 use crate::netlink::nftables::set::Keys;
 use crate::netlink::nftables::{Base, Data, Name, Rule, SetShape};
 use crate::netlink::route::route::Action;
 use fabric::{
-    AddressSet, AddressSetId, Fabric, Filter, FilterId, Gateway, GatewayId, Host, HostId, Network,
-    NetworkId, Port, PortId, RouteTable, RouteTableId, Segment, SegmentId,
+    AddressSet, AddressSetId, Fabric, Filter, FilterId, Gateway, GatewayId, Host, HostId,
+    Isolation, Network, NetworkId, Node, Port, PortId, RouteTable, RouteTableId, Segment,
+    SegmentId, Service, ServiceId, Services, SourceNat,
 };
 use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// An entity of the fabric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +32,14 @@ pub(crate) enum Entity {
     /// What ports have to know of a filter.
     Openness(FilterId),
     AddressSet(AddressSetId),
+    /// What holds for all services of a node.
+    Services(HostId),
+    /// A service of a node.
+    Service(HostId, ServiceId),
+    /// A pod of a node.
+    Pod(HostId, Ipv4Addr),
+    /// A node's source translation.
+    SourceNat(HostId),
 }
 
 /// Which of a filter's two lists.
@@ -57,6 +68,8 @@ pub(crate) enum Unit {
     Of(Entity),
     /// One list of a filter, in a place where something uses it.
     FilterIn(Place, FilterId, Way),
+    /// A way of picking a backend, in a node where a service picks so.
+    PickIn(Place, Pick),
 }
 
 /// What a unit came to.
@@ -112,6 +125,52 @@ impl<'a> View<'a> {
         self.planned.read.insert(Entity::Openness(id.clone()));
         let filter = self.fabric.filters.get(id)?;
         Some(filter::Openness::of(filter))
+    }
+
+    fn node(&self, host: &HostId) -> Option<&'a Node> {
+        self.fabric.nodes.get(host).map(AsRef::as_ref)
+    }
+
+    /// What holds for all services of a node; only look at the services themselves by
+    /// [`Self::service`].
+    pub(super) fn services(&mut self, host: &HostId) -> Option<&'a Services> {
+        self.planned.read.insert(Entity::Services(host.clone()));
+        self.node(host).map(|node| &node.services)
+    }
+
+    /// A service of a node.
+    pub(super) fn service(&mut self, host: &HostId, id: &ServiceId) -> Option<&'a Service> {
+        let entity = Entity::Service(host.clone(), id.clone());
+        self.planned.read.insert(entity);
+        let service = self.node(host)?.services.services.get(id)?;
+        Some(service)
+    }
+
+    /// A pod of a node.
+    pub(super) fn pod(&mut self, host: &HostId, address: Ipv4Addr) -> Option<&'a Isolation> {
+        self.planned.read.insert(Entity::Pod(host.clone(), address));
+        let isolation = self.node(host)?.policies.pods.get(&address)?;
+        Some(isolation)
+    }
+
+    /// A node's source translation.
+    pub(super) fn source_nat(&mut self, host: &HostId) -> Option<&'a SourceNat> {
+        self.planned.read.insert(Entity::SourceNat(host.clone()));
+        self.node(host)?.source_nat.as_ref()
+    }
+
+    /// A pool's backends in their seats.
+    pub(super) fn seats(
+        &mut self,
+        pool: &Pool,
+        backends: &BTreeSet<SocketAddrV4>,
+    ) -> Vec<SocketAddrV4> {
+        self.numbers.seats(pool, backends).to_vec()
+    }
+
+    /// A way of picking a backend: the unit is needed from now on.
+    pub(super) fn need_pick(&mut self, place: &Place, pick: Pick) {
+        self.planned.needs.insert(Unit::PickIn(place.clone(), pick));
     }
 
     /// A thing's number.
@@ -197,9 +256,26 @@ impl Unit {
             Self::Of(Entity::Port(id)) => fabric.ports.contains_key(id),
             Self::Of(Entity::RouteTable(id)) => fabric.route_tables.contains_key(id),
             Self::Of(Entity::Gateway(id)) => fabric.gateways.contains_key(id),
+            Self::Of(Entity::Services(host)) => fabric
+                .nodes
+                .get(host)
+                .is_some_and(|node| node.services != Services::default()),
+            Self::Of(Entity::Service(host, id)) => fabric
+                .nodes
+                .get(host)
+                .is_some_and(|node| node.services.services.contains_key(id)),
+            Self::Of(Entity::Pod(host, address)) => fabric
+                .nodes
+                .get(host)
+                .is_some_and(|node| node.policies.pods.contains_key(address)),
+            Self::Of(Entity::SourceNat(host)) => fabric
+                .nodes
+                .get(host)
+                .is_some_and(|node| node.source_nat.is_some()),
             // Filters and address sets have no being of their own: those who use them need units.
             Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_))
-            | Self::FilterIn(..) => false,
+            | Self::FilterIn(..)
+            | Self::PickIn(..) => false,
         }
     }
 
@@ -219,7 +295,12 @@ impl Unit {
             Self::Of(Entity::RouteTable(id)) => route_table::plan(&mut view, id),
             Self::Of(Entity::Gateway(id)) => gateway::plan(&mut view, id),
             Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_)) => None,
+            Self::Of(Entity::Services(host)) => node::plan_services(&mut view, host),
+            Self::Of(Entity::Service(host, id)) => node::plan_service(&mut view, host, id),
+            Self::Of(Entity::Pod(host, address)) => node::plan_pod(&mut view, host, *address),
+            Self::Of(Entity::SourceNat(host)) => node::plan_source_nat(&mut view, host),
             Self::FilterIn(place, id, way) => filter::plan(&mut view, place, id, *way),
+            Self::PickIn(place, pick) => node::plan_pick(&mut view, place, pick),
         };
         view.planned
     }

@@ -9,11 +9,15 @@
 
 mod basics;
 mod changes;
+mod cluster;
 mod filters;
 mod internet;
 mod middle;
+mod policies;
 mod random;
+mod random_node;
 mod scale;
+mod services;
 mod world;
 
 use libtest_mimic::{Arguments, Trial};
@@ -40,7 +44,9 @@ fn main() -> ExitCode {
         filters::trials(),
         internet::trials(),
         middle::trials(),
+        policies::trials(),
         scale::trials(),
+        services::trials(),
     ]
     .into_iter()
     .flatten()

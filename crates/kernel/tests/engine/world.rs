@@ -20,6 +20,12 @@ pub(crate) fn use_factory(factory: GuestFactory) {
     FACTORY.get_or_init(|| factory);
 }
 
+/// A namespace that nothing leads to yet.
+pub(crate) fn namespace() -> kernel::NetNs {
+    let factory = FACTORY.get().expect("launched");
+    factory.network_namespace().expect("made")
+}
+
 /// A fabric and the engine that realises it.
 pub(crate) struct World {
     pub(crate) fabric: Fabric,

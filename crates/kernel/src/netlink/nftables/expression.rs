@@ -9,6 +9,10 @@ const DATA_VALUE: u16 = 1;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;
+/// NF_NAT_RANGE_PROTO_RANDOM_FULLY: ports that nobody can guess and that two flows at once don't both get.
+const RANDOM_PORT: u32 = 1 << 4;
+/// The code of an ICMP message that says so.
+const PORT_UNREACHABLE: u8 = 3;
 /// The register that a verdict is written to.
 const REGISTER_VERDICT: u32 = 0;
 /// The first of the sixteen 32-bit registers.
@@ -87,8 +91,14 @@ pub(crate) enum CtKey {
     State,
     /// Whether the packet goes the flow's first packet's way (0) or back (1), one byte.
     Direction,
+    /// Its status bits.
+    Status,
     /// The flow's mark.
     Mark,
+    /// The destination address of its first packet, as it came.
+    OriginalDestination,
+    /// The destination port of its first packet, as it came.
+    OriginalPort,
 }
 
 impl CtKey {
@@ -96,8 +106,16 @@ impl CtKey {
         match self {
             Self::State => 0,
             Self::Direction => 1,
+            Self::Status => 2,
             Self::Mark => 3,
+            Self::OriginalPort => 12,
+            Self::OriginalDestination => 20,
         }
+    }
+
+    /// Which way's packets it is about, for those that are about one.
+    fn direction(self) -> Option<u8> {
+        matches!(self, Self::OriginalDestination | Self::OriginalPort).then_some(0)
     }
 }
 
@@ -139,6 +157,18 @@ pub(crate) enum LookupTo {
     Register(Register),
     /// The map's value is the rule's verdict.
     Verdict,
+}
+
+/// How a rule changes a set that learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Learn {
+    /// Adds an element, with the value in a register, for so many seconds.
+    Add(Register, u32),
+    /// The same; if the element is there, it stays for so long again.
+    Keep(Register, u32),
+    /// Removes an element, if it is there, whatever its value: the kernel wants a register for that all
+    /// the same.
+    Forget(Register),
 }
 
 /// A part of a rule. A lookup or comparison that fails ends its rule; the next rule follows.
@@ -195,6 +225,23 @@ pub(crate) enum Expression {
         address: Register,
         ports: Option<(Register, Register)>,
     },
+    /// Translates the flow's destination to the address and port in two registers.
+    DestinationNat { address: Register, port: Register },
+    /// Translates the flow's source to the address of the link that it leaves by, and to any port.
+    Masquerade,
+    /// Ends the packet and tells its sender that the port can't be reached.
+    Reject,
+    /// Loads a random number below another one.
+    Random { below: u32, to: Register },
+    /// Loads what the packet's source is to this namespace (`RTN_LOCAL` and the like), in the
+    /// machine's byte order.
+    SourceType(Register),
+    /// Changes a set that learns; the key begins in a register. The rule ends if the set is full.
+    Learn {
+        set: Name,
+        key: Register,
+        how: Learn,
+    },
     /// Gives the packet to a local socket on the port in a register, its addresses as they are.
     Intercept(Register),
 }
@@ -215,7 +262,12 @@ impl Expression {
             Self::Bitwise { .. } => "bitwise",
             Self::Lookup { .. } => "lookup",
             Self::Constant(..) | Self::Verdict(_) => "immediate",
-            Self::SourceNat { .. } => "nat",
+            Self::SourceNat { .. } | Self::DestinationNat { .. } => "nat",
+            Self::Masquerade => "masq",
+            Self::Reject => "reject",
+            Self::Random { .. } => "numgen",
+            Self::SourceType(_) => "fib",
+            Self::Learn { .. } => "dynset",
             Self::Intercept(_) => "tproxy",
         }
     }
@@ -239,6 +291,9 @@ impl Expression {
             }
             Self::Ct(key, to) => {
                 data.put_be32(2, key.number()).put_be32(1, to.number());
+                if let Some(direction) = key.direction() {
+                    data.put(3, &[direction]);
+                }
             }
             Self::SetCtMark(from) => {
                 data.put_be32(2, CtKey::Mark.number())
@@ -305,11 +360,51 @@ impl Expression {
                     data.put_be32(5, low.number()).put_be32(6, high.number());
                 }
             }
+            Self::DestinationNat { address, port } => {
+                data.put_be32(1, 1)
+                    .put_be32(2, u32::from(super::NFPROTO_IPV4))
+                    .put_be32(3, address.number())
+                    .put_be32(5, port.number());
+            }
+            Self::Masquerade => {
+                data.put_be32(1, RANDOM_PORT);
+            }
+            Self::Reject => {
+                data.put_be32(1, 0).put(2, &[PORT_UNREACHABLE]);
+            }
+            Self::Random { below, to } => {
+                data.put_be32(1, to.number())
+                    .put_be32(2, *below)
+                    .put_be32(3, 1);
+            }
+            Self::SourceType(to) => {
+                data.put_be32(1, to.number()).put_be32(2, 3).put_be32(3, 1);
+            }
+            Self::Learn { set, key, how } => put_learn(data, set, *key, *how),
             Self::Intercept(port) => {
                 data.put_be32(1, u32::from(super::NFPROTO_IPV4))
                     .put_be32(3, port.number());
             }
         }
+    }
+}
+
+fn put_learn(data: &mut Message, set: &str, key: Register, how: Learn) {
+    let operation = match how {
+        Learn::Add(..) => 0,
+        Learn::Keep(..) => 1,
+        Learn::Forget(_) => 2,
+    };
+    data.put_text(1, set)
+        .put_be32(3, operation)
+        .put_be32(4, key.number());
+    let (value, seconds) = match how {
+        Learn::Add(value, seconds) | Learn::Keep(value, seconds) => (value, Some(seconds)),
+        Learn::Forget(value) => (value, None),
+    };
+    data.put_be32(5, value.number());
+    if let Some(seconds) = seconds {
+        data.put_be64(6, u64::from(seconds) * 1000);
     }
 }
 

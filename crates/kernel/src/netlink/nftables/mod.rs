@@ -5,8 +5,11 @@
 pub(crate) mod expression;
 pub(crate) mod set;
 
-use super::message::Message;
-pub(crate) use expression::{Compare, CtKey, Expression, LookupTo, MetaKey, Register, Verdict};
+use super::message::{Message, attributes};
+use super::socket::{NetlinkError, Socket};
+pub(crate) use expression::{
+    Compare, CtKey, Expression, Learn, LookupTo, MetaKey, Register, Verdict,
+};
 pub(crate) use set::{Data, DataKind, SetShape};
 use std::sync::Arc;
 
@@ -15,25 +18,23 @@ pub(crate) type Name = Arc<str>;
 /// A rule: what it does, in order, until an expression breaks off.
 pub(crate) type Rule = Vec<Expression>;
 
-const NFPROTO_IPV4: u8 = 2;
+/// The family that all of ours is in.
+pub(crate) const NFPROTO_IPV4: u8 = 2;
 const NFNETLINK_V0: u8 = 0;
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const LIST_ELEMENT: u16 = 1;
 
-/// The message that makes a table, and that tells of one.
-pub(crate) const NEW_TABLE: u16 = 0;
-/// The message that asks for tables.
-pub(crate) const GET_TABLE: u16 = 1;
+const NEW_TABLE: u16 = 0;
+const GET_TABLE: u16 = 1;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const DELETE_CHAIN: u16 = 5;
 const NEW_RULE: u16 = 6;
 const DELETE_RULE: u16 = 8;
 
-/// The attribute with a table's name.
-pub(crate) const TABLE_NAME: u16 = 1;
+const TABLE_NAME: u16 = 1;
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 const CHAIN_HOOK: u16 = 4;
@@ -45,8 +46,33 @@ const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
 
+/// The names of the tables in a socket's namespace: of our family, or of any.
+pub(crate) fn table_names(
+    socket: &mut Socket,
+    family: Option<u8>,
+) -> Result<Vec<String>, NetlinkError> {
+    let header = [family.unwrap_or_default(), NFNETLINK_V0, 0, 0];
+    let question = Message::new(message_kind(GET_TABLE), libc::NLM_F_DUMP, &header);
+    let mut names = Vec::new();
+    socket.dump(question, |kind, payload| {
+        if kind == message_kind(NEW_TABLE) {
+            names.extend(table_name(payload));
+        }
+    })?;
+    Ok(names)
+}
+
+/// The name in a message about a table.
+fn table_name(payload: &[u8]) -> Option<String> {
+    // Past the family header.
+    let attributes = attributes(payload.get(4..).unwrap_or_default());
+    let (_, name) = attributes.iter().find(|(kind, _)| *kind == TABLE_NAME)?;
+    let name = String::from_utf8_lossy(name);
+    Some(name.trim_end_matches('\0').to_owned())
+}
+
 /// A message of nftables' as netlink numbers it.
-pub(crate) fn message_kind(kind: u16) -> u16 {
+fn message_kind(kind: u16) -> u16 {
     SUBSYSTEM << 8 | kind
 }
 
@@ -95,6 +121,8 @@ pub(crate) enum Hook {
     Input,
     /// Through this namespace.
     Forward,
+    /// From this namespace itself.
+    Output,
     /// Before leaving.
     Postrouting,
 }
@@ -105,6 +133,7 @@ impl Hook {
             Self::Prerouting => 0,
             Self::Input => 1,
             Self::Forward => 2,
+            Self::Output => 3,
             Self::Postrouting => 4,
         }
     }

@@ -15,9 +15,13 @@ const SET_KEY_TYPE: u16 = 4;
 const SET_KEY_LENGTH: u16 = 5;
 const SET_DATA_TYPE: u16 = 6;
 const SET_DATA_LENGTH: u16 = 7;
+const SET_DESCRIPTION: u16 = 9;
 const SET_ID: u16 = 10;
+const DESCRIPTION_SIZE: u16 = 1;
 const FLAG_INTERVAL: u32 = 4;
 const FLAG_MAP: u32 = 8;
+const FLAG_TIMEOUT: u32 = 0x10;
+const FLAG_EVALUATED: u32 = 0x20;
 /// `nft`'s number of an integer of any length; the kernel passes it through.
 const TYPE_INTEGER: u32 = 4;
 const TYPE_VERDICT: u32 = 0xffff_ff00;
@@ -55,6 +59,8 @@ pub(crate) struct SetShape {
     pub(crate) data: DataKind,
     /// Whether keys are ranges, in the order of their bytes (a tree), or single (a hash table).
     pub(crate) ranges: bool,
+    /// How many elements rules may add themselves, each for a time; none if they may not.
+    pub(crate) learns: Option<u32>,
 }
 
 /// What an element keeps.
@@ -95,6 +101,9 @@ pub(crate) fn set_add(table: &str, name: &str, shape: SetShape, number: u32) -> 
     if shape.data != DataKind::Nothing {
         flags |= FLAG_MAP;
     }
+    if shape.learns.is_some() {
+        flags |= FLAG_TIMEOUT | FLAG_EVALUATED;
+    }
     let mut message = message(NEW_SET, libc::NLM_F_CREATE);
     message
         .put_text(SET_TABLE, table)
@@ -113,6 +122,11 @@ pub(crate) fn set_add(table: &str, name: &str, shape: SetShape, number: u32) -> 
         DataKind::Verdict => {
             message.put_be32(SET_DATA_TYPE, TYPE_VERDICT);
         }
+    }
+    if let Some(size) = shape.learns {
+        message.nest(SET_DESCRIPTION, |description| {
+            description.put_be32(DESCRIPTION_SIZE, size);
+        });
     }
     message
 }

@@ -102,6 +102,7 @@ fn verdict_maps_and_catch_all() {
         key: 4,
         data: DataKind::Verdict,
         ranges: true,
+        learns: None,
     };
     let expected = [
         "02000000",
@@ -146,4 +147,90 @@ fn many_elements_take_several_messages() {
             .iter()
             .all(|message| message.len() < usize::from(u16::MAX))
     );
+}
+
+#[test]
+fn a_set_that_learns() {
+    let shape = SetShape {
+        key: 8,
+        data: DataKind::Value(8),
+        ranges: false,
+        learns: Some(1000),
+    };
+    let expected = [
+        "02000000",
+        "06000100 74000000",
+        "06000200 73000000",
+        "08000300 00000038",                   // flags: map, timeout, evaluated
+        "08000400 00000004",                   // key type: integer
+        "08000500 00000008",                   // key length
+        "08000a00 00000001",                   // number
+        "08000600 00000004 08000700 00000008", // data type and length
+        "0c000980 08000100 000003e8",          // description: size
+    ];
+    assert_eq!(wire(set::set_add("t", "s", shape, 1)), expected.join(" "));
+}
+
+/// What a rule of one expression has after the names of its table and chain.
+fn wire_of(expression: Expression) -> String {
+    let bytes = wire(rule_append("t", "c", &[expression]));
+    let prefix = "02000000 06000100 74000000 06000200 63000000 ";
+    let rest = bytes.strip_prefix(prefix).expect("a rule");
+    // Past the list's and the element's heads.
+    rest.split(' ').skip(2).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_services_need() {
+    let (a, b) = (Register(0), Register(1));
+    for (expression, expected) in [
+        (
+            Expression::DestinationNat {
+                address: a,
+                port: b,
+            },
+            // "nat": destination, family ip, address and port from registers
+            "08000100 6e617400 24000280 08000100 00000001 08000200 00000002 08000300 00000008 08000500 00000009",
+        ),
+        (
+            Expression::Masquerade,
+            "09000100 6d617371 00000000 0c000280 08000100 00000010",
+        ),
+        (
+            Expression::Reject,
+            "0b000100 72656a65 63740000 14000280 08000100 00000000 05000200 03000000",
+        ),
+        (
+            Expression::Random { below: 3, to: b },
+            "0b000100 6e756d67 656e0000 1c000280 08000100 00000009 08000200 00000003 08000300 00000001",
+        ),
+        (
+            Expression::SourceType(a),
+            // the type of the source address
+            "08000100 66696200 1c000280 08000100 00000008 08000200 00000003 08000300 00000001",
+        ),
+        (
+            Expression::Learn {
+                set: "s".into(),
+                key: a,
+                how: Learn::Keep(b, 60),
+            },
+            "0b000100 64796e73 65740000 30000280 06000100 73000000 08000300 00000001 08000400 00000008 08000500 00000009 0c000600 00000000 0000ea60",
+        ),
+        (
+            Expression::Ct(CtKey::OriginalPort, a),
+            // the first packet's way
+            "07000100 63740000 1c000280 08000200 0000000c 08000100 00000008 05000300 00000000",
+        ),
+    ] {
+        assert_eq!(wire_of(expression.clone()), expected, "{expression:?}");
+    }
+}
+
+#[test]
+fn dumps_are_read() {
+    // The kernel's words for one table.
+    let bytes = table_add("filter").finish(1, false);
+    assert_eq!(table_name(&bytes[16..]).as_deref(), Some("filter"));
+    assert_eq!(table_name(&[]), None);
 }

@@ -1,0 +1,102 @@
+//! UDP flows whose backends are gone.
+//!
+//! Connection tracking remembers where a flow's first packet went, and UDP has no end that would make
+//! it forget: a client that goes on sending keeps talking to nobody. So flows to a frontend that
+//! changed are cut unless their backend still has a right to them. TCP ends by itself.
+//! <https://github.com/kubernetes/kubernetes/blob/master/pkg/proxy/conntrack/cleanup.go>
+
+use super::NodeError;
+use crate::netlink::NetlinkError;
+use crate::netlink::conntrack::{self, Entry};
+use crate::netlink::socket::Socket;
+use fabric::delta::changes;
+use fabric::{Change, Protocol, Service, Services};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// UDP frontends that changed since flows were cut last.
+#[derive(Debug, Default)]
+pub(super) struct Touched(BTreeSet<SocketAddrV4>);
+
+fn places(service: &Service, node_addresses: &[Ipv4Addr]) -> Vec<SocketAddrV4> {
+    if service.protocol != Protocol::UDP {
+        return Vec::new();
+    }
+    let frontends = service.frontends.iter();
+    frontends
+        .flat_map(|frontend| frontend.places(node_addresses))
+        .map(|(address, port)| SocketAddrV4::new(address, port))
+        .collect()
+}
+
+impl Touched {
+    /// Notes what differs.
+    pub(super) fn between(&mut self, old: &Services, new: &Services) {
+        for change in changes(&old.services, &new.services) {
+            let (before, after) = match &change {
+                Change::Added(_, after) => (None, Some(after)),
+                Change::Changed(_, before, after) => (Some(before), Some(after)),
+                Change::Removed(_, before) => (Some(before), None),
+            };
+            let before = before.map(|service| places(service, &old.node_addresses));
+            let after = after.map(|service| places(service, &new.node_addresses));
+            self.0.extend(before.into_iter().flatten());
+            self.0.extend(after.into_iter().flatten());
+        }
+    }
+
+    /// Cuts the flows to what was touched that are no longer right; gives how many.
+    pub(super) fn cut(
+        &mut self,
+        services: &Services,
+        socket: &mut Socket,
+    ) -> Result<usize, NodeError> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let flows = conntrack::udp_flows(socket).map_err(NodeError::Flows)?;
+        let right = self.right(services);
+        let mut count = 0;
+        for flow in flows.iter().filter(|flow| is_stale(flow, &right)) {
+            match socket.request_all(vec![conntrack::forget(flow)]) {
+                Ok(()) => count += 1,
+                // It ended by itself.
+                Err(NetlinkError::Refused {
+                    errno: nix::errno::Errno::ENOENT,
+                    ..
+                }) => {}
+                Err(error) => return Err(NodeError::Flows(error)),
+            }
+        }
+        self.0.clear();
+        Ok(count)
+    }
+
+    /// Which backends flows to what was touched may have.
+    fn right(&self, services: &Services) -> BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>> {
+        let mut right: BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>> = self
+            .0
+            .iter()
+            .map(|place| (*place, BTreeSet::new()))
+            .collect();
+        for service in services.services.values() {
+            for place in places(service, &services.node_addresses) {
+                if let Some(backends) = right.get_mut(&place) {
+                    let of = [&service.backends, &service.local, &service.lingering];
+                    let all = of.into_iter().flatten();
+                    backends.extend(
+                        all.map(|backend| SocketAddrV4::new(backend.address, backend.port)),
+                    );
+                }
+            }
+        }
+        right
+    }
+}
+
+/// Whether a flow to a touched frontend has a backend that it shouldn't, or none.
+fn is_stale(flow: &Entry, right: &BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>>) -> bool {
+    right
+        .get(&flow.original.destination)
+        .is_some_and(|backends| !backends.contains(&flow.reply.source))
+}
