@@ -37,6 +37,8 @@ struct Type {
     doc: String,
     fields: Vec<Field>,
     values: Vec<String>,
+    /// Whether there are values that stand elsewhere: then those that are known are not all.
+    open: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ fn named(of: &str) -> Option<String> {
 }
 
 fn write(text: &mut String, name: &str, of: &Type) -> crate::Outcome<()> {
-    let values = if of.values.is_empty() {
+    let values = if of.values.is_empty() || of.open {
         String::new()
     } else {
         format!(" {}", of.values.join("|"))
@@ -194,6 +196,7 @@ fn go_file(package: &str, text: &str, types: &mut BTreeMap<String, Type>) {
                 doc: documentation(&comment),
                 fields: Vec::new(),
                 values: Vec::new(),
+                open: false,
             };
             if is_struct && !form.ends_with('}') {
                 current = Some((name.to_owned(), of));
@@ -204,7 +207,10 @@ fn go_file(package: &str, text: &str, types: &mut BTreeMap<String, Type>) {
             && let Some(of) = types.get_mut(kind)
             && of.form == "string"
         {
-            of.values.push(value.to_owned());
+            match value {
+                Some(value) => of.values.push(value.to_owned()),
+                None => of.open = true,
+            }
         }
         if !bare.is_empty() || current.is_none() {
             comment.clear();
@@ -212,13 +218,21 @@ fn go_file(package: &str, text: &str, types: &mut BTreeMap<String, Type>) {
     }
 }
 
-/// `Name Type = "value"`.
-fn constant(line: &str) -> Option<(&str, &str)> {
-    let (left, right) = line.split_once(" = \"")?;
+/// `Name Type = "value"`, or `Name = Type("value")`; a value that is another constant is not known here.
+fn constant(line: &str) -> Option<(&str, Option<&str>)> {
+    let (left, right) = line.split_once(" = ")?;
+    if !right.starts_with('"')
+        && let Some((kind, inside)) = right.split_once('(')
+    {
+        let value = inside
+            .strip_prefix('"')
+            .and_then(|text| text.split('"').next());
+        return Some((kind, value));
+    }
     let mut words = left.split_whitespace().skip_while(|word| *word == "const");
     let (_, kind) = (words.next()?, words.next()?);
-    let value = right.split('"').next()?;
-    (!value.is_empty() && !value.contains([' ', '|'])).then_some((kind, value))
+    let value = right.strip_prefix('"')?.split('"').next()?;
+    (!value.is_empty() && !value.contains([' ', '|'])).then_some((kind, Some(value)))
 }
 
 /// The packages that a file imports, by the name it gives them.

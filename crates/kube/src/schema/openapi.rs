@@ -85,7 +85,7 @@ fn open_name(name: &str) -> String {
 
 /// A kind's paths: enough for clients to find its type and what its changes take.
 fn path(kind: &Resource, paths: &mut Map<String, Value>) {
-    if !kind.kept {
+    if !kind.kept && !kind.is_measured() {
         return;
     }
     let root = if kind.group.is_empty() {
@@ -111,6 +111,10 @@ fn path(kind: &Resource, paths: &mut Map<String, Value>) {
             "x-kubernetes-group-version-kind": gvk,
         })
     };
+    if kind.is_measured() {
+        paths.insert(all, json!({"get": operation("list", json!([]))}));
+        return;
+    }
     let changing = json!([
         parameter("dryRun"),
         parameter("fieldManager"),

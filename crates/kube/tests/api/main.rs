@@ -1,6 +1,7 @@
 //! The API server over TLS on loopback: callers, kubelets and webhooks around it.
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod identity;
 mod kubectl;
 mod metrics;
