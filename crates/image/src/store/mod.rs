@@ -8,7 +8,8 @@
 //! tmp/                     what is being made
 //! ```
 //!
-//! Several processes may use one store. What isn't whole has no name; what no name leads to is swept
+//! A store belongs to whoever mounts its layers: they are unpacked with the owners that the user namespace
+//! of the unpacking process has. Several processes may use one store. What isn't whole has no name; what no name leads to is swept
 //! away, unless somebody uses it. After a power failure unpacked layers may lack what the kernel hadn't
 //! written, as containerd's may.
 
@@ -38,8 +39,9 @@ use layers::{Layers, Lease, discard};
 use lock::locked;
 use names::Names;
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,6 +88,11 @@ impl ImageStore {
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         let temporary = root.join("tmp");
+        // Images may be private.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&root)?;
         fs::create_dir_all(&temporary)?;
         let store = Self {
             blobs: Blobs::open_at(root.join("blobs"), temporary.clone())?,

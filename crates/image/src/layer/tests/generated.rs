@@ -131,3 +131,64 @@ proptest! {
         check(&layers, true);
     }
 }
+
+/// Names and targets that try to lead out, `OUT` standing for a directory beside.
+fn nasty() -> impl Strategy<Value = String> {
+    let part = proptest::sample::select(vec![
+        "a",
+        "b",
+        "..",
+        ".",
+        "",
+        "OUT",
+        ".wh.a",
+        ".wh..wh..opq",
+    ]);
+    proptest::collection::vec(part, 1..6).prop_map(|parts| parts.join("/"))
+}
+
+fn nasty_members() -> impl Strategy<Value = Vec<(u8, String, String)>> {
+    proptest::collection::vec((0_u8..6, nasty(), nasty()), 1..10)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// OPS-SAFE: whatever an archive says, nothing outside of its directory changes.
+    #[test]
+    fn no_archive_leads_out(below in nasty_members(), above in nasty_members()) {
+        let outside = Directory::new();
+        fs::create_dir(outside.path().join("a")).unwrap();
+        fs::write(outside.path().join("b"), "safe").unwrap();
+        let mode = |path: &str| fs::metadata(outside.path().join(path)).unwrap().mode();
+        let modes = [mode("."), mode("a"), mode("b")];
+        let mut image = Image::new();
+        for layer in [below, above] {
+            let out = |text: &str| text.replace("OUT", &outside.path().display().to_string());
+            let members: Vec<_> = layer
+                .iter()
+                .map(|(kind, path, target)| {
+                    let (path, target) = (out(path), out(target));
+                    let mut made = match kind {
+                        0 | 1 => symlink(&path, &target),
+                        2 => hard_link(&path, &target),
+                        3 => directory(&path),
+                        _ => file(&path, "x"),
+                    };
+                    made.0.mode = 0o700;
+                    made
+                })
+                .collect();
+            // Many can't be unpacked; none may do harm.
+            let _ = image.add(&members);
+        }
+        let there: BTreeSet<_> = fs::read_dir(outside.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        prop_assert_eq!(there, ["a", "b"].map(Into::into).into());
+        prop_assert_eq!(fs::read_dir(outside.path().join("a")).unwrap().count(), 0);
+        prop_assert_eq!(fs::read_to_string(outside.path().join("b")).unwrap(), "safe");
+        prop_assert_eq!([mode("."), mode("a"), mode("b")], modes);
+        prop_assert_eq!(fs::metadata(outside.path().join("b")).unwrap().nlink(), 1);
+    }
+}

@@ -85,9 +85,13 @@ impl Image {
         let name = format!("l{}", self.layers.len());
         let root = self.directory.path().join(name);
         fs::create_dir(&root).unwrap();
-        unpack(&archive(members)[..], &root, Stack(&self.layers))?;
-        self.layers.insert(0, root);
-        Ok(())
+        let unpacked = unpack(&archive(members)[..], &root, Stack(&self.layers));
+        if unpacked.is_ok() {
+            self.layers.insert(0, root);
+        } else {
+            fs::remove_dir_all(root).unwrap();
+        }
+        unpacked
     }
 
     fn top(&self, path: &str) -> PathBuf {
@@ -174,6 +178,7 @@ fn walk(stack: Stack<'_>, at: &Path, all: &mut BTreeMap<String, String>) {
 fn files_keep_what_they_have() {
     let (mut program, data) = file("bin/su", "program");
     program.mode = 0o4755;
+    (program.uid, program.gid) = (33, 34);
     let image = Image::of(&[&[
         directory("bin/"),
         (program, data),
@@ -184,6 +189,14 @@ fn files_keep_what_they_have() {
     let su = fs::metadata(image.top("bin/su")).unwrap();
     assert_eq!(su.permissions().mode() & 0o7777, 0o4755);
     assert_eq!(su.mtime(), 1_000_000);
+    // An ordinary user can give nothing away, and that is fine.
+    let top = fs::metadata(&image.layers[0]).unwrap();
+    let kept = if top.uid() == 0 {
+        (33, 34)
+    } else {
+        (top.uid(), top.gid())
+    };
+    assert_eq!((su.uid(), su.gid()), kept);
     assert_eq!(
         fs::metadata(image.top("bin/other")).unwrap().ino(),
         su.ino()
