@@ -162,9 +162,22 @@ impl<const N: usize> World<N> {
     fn until(&self, what: &str, holds: impl Fn(&Store) -> bool) {
         let begun = Instant::now();
         while !holds(&self.client.cluster().now().store) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "never: {what}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
             self.turn();
         }
+    }
+
+    /// Lets time pass in steps, in which a node gives signs of life, until something holds.
+    fn while_it_lasts(&self, step: i64, alive: &str, holds: impl Fn(&Store) -> bool) {
+        for _ in 0..1000 {
+            if holds(&self.client.cluster().now().store) {
+                return;
+            }
+            self.pass(step);
+            self.beat(alive);
+            self.turn();
+        }
+        panic!("it lasts for ever");
     }
 
     /// Lets the control plane work for a moment. A change wakes whoever sleeps by a clock that

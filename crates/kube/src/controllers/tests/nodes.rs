@@ -48,17 +48,12 @@ fn a_silent_node_loses_its_pods() {
         crate::object::list(node, &["spec", "taints"]).len() == 2
     });
     assert!(untainted(&world.client.cluster().now().store, "n2"));
-    assert!(world.told("NodeNotReady", "n1"));
+    world.until("a word of it", |_| world.told("NodeNotReady", "n1"));
     world.pass(39);
     world.beat("n2");
     world.until("still there", |store| on(store, "n1") == 1);
-    for _ in 0..9 {
-        world.pass(30);
-        world.beat("n2");
-        // The pod on the silent node waits out its toleration.
-        world.turn();
-    }
-    world.until("replaced", |store| {
+    // The pod on the silent node waits out its toleration, while the other node lives on.
+    world.while_it_lasts(10, "n2", |store| {
         on(store, "n1") == 0 && on(store, "n2") == 2
     });
 }
@@ -84,11 +79,8 @@ fn pods_of_deleted_nodes_are_collected() {
     // A node that is missing may be a node that comes back.
     world.turn();
     assert!(world.find("pods", "p").is_some());
-    for _ in 0..4 {
-        world.pass(21);
-        world.turn();
-    }
-    world.until("gone", |store| {
+    world.create("nodes", &json!({"metadata": {"name": "n2"}}));
+    world.while_it_lasts(10, "n2", |store| {
         store.get(&Key::new("pods", "default", "p")).is_none()
     });
 }
