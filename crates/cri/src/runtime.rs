@@ -46,6 +46,16 @@ pub enum RuntimeError {
         "failed to create containerd task: failed to create shim task: OCI runtime create failed: {0}"
     )]
     CannotRun(String),
+    /// A program can't be run beside a container's own.
+    #[error(
+        "failed to exec in container: failed to start exec {id:?}: OCI runtime exec failed: exec failed: {words}"
+    )]
+    CannotExec {
+        /// The attempt's id.
+        id: String,
+        /// What the machine said.
+        words: String,
+    },
     /// Something of the machine's failed.
     #[error("{0}")]
     Machine(String),

@@ -3,10 +3,11 @@
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, mkdirat};
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// `OPEN_TREE_CLONE`, `MOVE_MOUNT_F_EMPTY_PATH`, `MOVE_MOUNT_T_SYMLINKS`, `MOUNT_ATTR_RDONLY`, as
 /// linux/mount.h has them.
@@ -83,6 +84,27 @@ pub(crate) fn open_in(
             other => return other,
         }
     }
+}
+
+/// Makes a directory in a root, and those on the way to it, with mode 0755; no link leaves the root.
+pub(crate) fn make_directories(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
+    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let mut made = PathBuf::from("/");
+    for part in path.components() {
+        let Component::Normal(name) = part else {
+            continue;
+        };
+        let parent = open_in(root, &made, directory, 0, Links::InRoot)?;
+        made.push(name);
+        match open_in(root, &made, directory, 0, Links::InRoot) {
+            Err(Errno::ENOENT) => match mkdirat(&parent, name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            },
+            other => drop(other?),
+        }
+    }
+    Ok(())
 }
 
 /// A copy of what is mounted at a descriptor, with all below it, attached nowhere.

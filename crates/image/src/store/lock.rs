@@ -12,14 +12,7 @@ use std::time::Duration;
 
 /// A lock on a file or directory, held until it is dropped or the process ends.
 #[derive(Debug)]
-pub(crate) struct Held(OwnedFd);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // Closing isn't enough: a process that is being started may have the descriptor for a moment.
-        let _ = flock(&self.0, FlockOperation::Unlock);
-    }
-}
+pub(crate) struct Held(#[allow(dead_code, reason = "it is held by being there")] OwnedFd);
 
 /// Waits for a lock that others may hold too.
 pub(crate) fn shared(path: &Path) -> io::Result<Held> {

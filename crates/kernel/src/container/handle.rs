@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where nodes show their sandboxes' networks; CNI plugins enter them by these paths.
 const NETWORKS: &str = "/run/netns";
@@ -52,6 +53,7 @@ pub struct Sandbox {
     network: Arc<NetNs>,
     network_at: Option<PathBuf>,
     memory_at: Option<PathBuf>,
+    ended: AtomicBool,
 }
 
 /// A container to start.
@@ -121,6 +123,7 @@ impl Guest {
             network: Arc::new(NetNs::from_fd(network)),
             network_at,
             memory_at,
+            ended: AtomicBool::new(false),
         })
     }
 }
@@ -272,16 +275,21 @@ impl Sandbox {
             Err(FactoryError::Failed {
                 errno: Errno::ESRCH,
                 ..
-            }) => Ok(()),
-            other => other.map(drop),
+            })
+            | Ok(_) => {}
+            Err(error) => return Err(error),
         }
+        self.ended.store(true, Ordering::Release);
+        Ok(())
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // What can't be taken down goes with the node.
-        let _ = self.end();
+        if !self.ended.load(Ordering::Acquire) {
+            // What can't be taken down goes with the node.
+            let _ = self.end();
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod mounts;
 pub(crate) mod program;
 pub(crate) mod sandbox;
 
-pub use crate::program::User;
+pub use crate::program::{User, set_terminal_size};
 pub use crate::rights::{Capabilities, Rights};
 pub use handle::{Container, ContainerSpec, Sandbox, SandboxError, SandboxSpec};
 use serde::{Deserialize, Serialize};
@@ -68,4 +68,7 @@ pub enum Source {
     Node(PathBuf),
     /// In memory, fresh, with so many bytes at most if given.
     Memory(Option<u64>),
+    /// At a path below another one in the files. Links there never lead out of it; a directory is made
+    /// where nothing is.
+    Below(Box<Source>, PathBuf),
 }

@@ -11,6 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{chroot, fchdir};
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -34,44 +35,44 @@ fn open_root() -> Result<OwnedFd, Failure> {
 /// Takes all of them, in their order.
 pub(super) fn take(mounts: &[Mount], node: &OwnedFd) -> Result<Vec<Taken>, Failure> {
     let root = open_root()?;
-    let from_lab = trees(mounts, &root, |source| match source {
-        Source::Lab(path) => Some((path, Links::Refused)),
-        _ => None,
-    })?;
-    let in_node = mounts
-        .iter()
-        .any(|mount| matches!(mount.source, Source::Node(_)));
-    let from_node = if in_node {
-        as_the_node(node, &root, || {
-            trees(mounts, &open_root()?, |source| match source {
-                Source::Node(path) => Some((path, Links::InRoot)),
-                _ => None,
-            })
-        })?
+    let mut from_lab = trees(mounts, &root, Side::Lab)?.into_iter();
+    let mut from_node = if mounts.iter().any(|mount| side(&mount.source) == Side::Node) {
+        as_the_node(node, &root, || trees(mounts, &open_root()?, Side::Node))?.into_iter()
     } else {
-        Vec::new()
+        Vec::new().into_iter()
     };
-    let (mut from_lab, mut from_node) = (from_lab.into_iter(), from_node.into_iter());
     let each = |mount: &Mount| {
-        let tree = match mount.source {
-            Source::Lab(_) => from_lab.next(),
-            Source::Node(_) => from_node.next(),
-            Source::Memory(size) => return taken(mount, What::Memory(size)),
+        let what = match (&mount.source, side(&mount.source)) {
+            (Source::Memory(size), _) => Some(What::Memory(*size)),
+            (_, Side::Lab) => from_lab.next().map(What::Tree),
+            (_, Side::Node) => from_node.next().map(What::Tree),
+            (_, Side::Neither) => None,
         };
-        tree.map_or_else(
-            || Err(step("counting mounts")(Errno::EINVAL)),
-            |tree| taken(mount, What::Tree(tree)),
-        )
+        what.map(|what| Taken {
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+            what,
+        })
+        .ok_or_else(|| step("a part of fresh memory")(Errno::EINVAL))
     };
     mounts.iter().map(each).collect()
 }
 
-fn taken(mount: &Mount, what: What) -> Result<Taken, Failure> {
-    Ok(Taken {
-        target: mount.target.clone(),
-        read_only: mount.read_only,
-        what,
-    })
+/// Whose view a source is looked up in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Lab,
+    Node,
+    Neither,
+}
+
+fn side(source: &Source) -> Side {
+    match source {
+        Source::Lab(_) => Side::Lab,
+        Source::Node(_) => Side::Node,
+        Source::Memory(_) => Side::Neither,
+        Source::Below(of, _) => side(of),
+    }
 }
 
 /// Does something in the node's view, and comes back.
@@ -91,19 +92,14 @@ fn as_the_node<T>(
     result
 }
 
-fn trees<'a>(
-    mounts: &'a [Mount],
-    root: &OwnedFd,
-    choose: impl Fn(&'a Source) -> Option<(&'a PathBuf, Links)>,
-) -> Result<Vec<OwnedFd>, Failure> {
-    let chosen = mounts
-        .iter()
-        .filter_map(|mount| choose(&mount.source).map(|path| (mount, path)));
+/// The trees of one side's sources, in their order.
+fn trees(mounts: &[Mount], root: &OwnedFd, of: Side) -> Result<Vec<OwnedFd>, Failure> {
+    let chosen = mounts.iter().filter(|mount| side(&mount.source) == of);
     chosen
-        .map(|(mount, (path, links))| {
-            let found = tree::open_in(root.as_fd(), path, OFlag::O_PATH, 0, links);
+        .map(|mount| {
+            let found = find(&mount.source, root);
             let copy = found.and_then(|found| tree::copy(found.as_fd()));
-            let copy = copy.map_err(step(format!("failed to mount {:?}", path.display())))?;
+            let copy = copy.map_err(step(format!("failed to mount {}", words(&mount.source))))?;
             if mount.read_only {
                 tree::set_tree_read_only(copy.as_fd())
                     .map_err(step(format!("making {} read-only", mount.target.display())))?;
@@ -111,6 +107,34 @@ fn trees<'a>(
             Ok(copy)
         })
         .collect()
+}
+
+fn find(source: &Source, root: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let open =
+        |root: &OwnedFd, path, links| tree::open_in(root.as_fd(), path, OFlag::O_PATH, 0, links);
+    match source {
+        Source::Lab(path) => open(root, path, Links::Refused),
+        Source::Node(path) => open(root, path, Links::InRoot),
+        Source::Memory(_) => Err(Errno::EINVAL),
+        Source::Below(of, path) => {
+            let of = find(of, root)?;
+            match open(&of, path, Links::InRoot) {
+                Err(Errno::ENOENT) => {
+                    tree::make_directories(of.as_fd(), path)?;
+                    open(&of, path, Links::InRoot)
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+fn words(source: &Source) -> String {
+    match source {
+        Source::Lab(path) | Source::Node(path) => format!("{:?}", path.display()),
+        Source::Memory(_) => "memory".to_owned(),
+        Source::Below(of, path) => format!("{:?} of {}", path.display(), words(of)),
+    }
 }
 
 /// Attaches them in the calling process's root.
@@ -160,20 +184,25 @@ fn prepare(target: &Path, directory: bool) -> Result<(), Failure> {
     let made = if directory {
         fs::create_dir_all(target)
     } else {
-        let parent = target.parent().map_or(Ok(()), fs::create_dir_all);
-        parent.and_then(|()| {
-            let exists = target.symlink_metadata().is_ok();
-            let mut options = OpenOptions::new();
-            let options = options.write(true).create_new(true);
-            if exists {
-                Ok(())
-            } else {
-                options.open(target).map(drop)
-            }
-        })
+        empty_file(target)
     };
     made.map_err(|error| Failure {
         step: format!("making {} to mount on", target.display()),
         errno: Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)),
     })
+}
+
+/// A file at a path, or where a link there leads: `/etc/resolv.conf` often leads to a service's file.
+fn empty_file(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let file = match fs::read_link(path) {
+        Ok(link) => parent.join(link),
+        Err(_) => path.to_owned(),
+    };
+    file.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).open(file).map(drop)
 }

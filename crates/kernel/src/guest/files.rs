@@ -1,14 +1,14 @@
 //! A guest's files, from the lab's side: looked up in the guest's own root, which no link leaves.
 
-use crate::tree::{Links, open_in};
+use crate::tree::{Links, make_directories, open_in};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The files of a guest.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ impl<'a> GuestFiles<'a> {
     /// The guest's disk refuses.
     pub fn write(&self, path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
         if let Some(parent) = path.parent() {
-            self.make_directories(parent)?;
+            make_directories(self.root, parent)?;
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NONBLOCK;
         let opened = self.open(path, flags, mode)?;
@@ -165,7 +165,7 @@ impl<'a> GuestFiles<'a> {
                 }
             }
             (Err(Errno::ENOENT), PathKind::Any | PathKind::DirectoryOrCreate) => {
-                self.make_directories(path).map_err(failed)
+                make_directories(self.root, path).map_err(failed)
             }
             (Err(Errno::ENOENT), PathKind::FileOrCreate) => {
                 let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NONBLOCK;
@@ -177,29 +177,5 @@ impl<'a> GuestFiles<'a> {
             }),
             (Err(errno), _) => Err(failed(errno)),
         }
-    }
-
-    /// Makes a directory and those on the way to it.
-    fn make_directories(&self, path: &Path) -> Result<(), Errno> {
-        let mut made = PathBuf::from("/");
-        for part in path.components() {
-            let Component::Normal(name) = part else {
-                continue;
-            };
-            let directory = OFlag::O_PATH | OFlag::O_DIRECTORY;
-            let parent = self.open(&made, directory, 0)?;
-            made.push(name);
-            match self.open(&made, directory, 0) {
-                Err(Errno::ENOENT) => {
-                    let mode = Mode::from_bits_truncate(0o755);
-                    match mkdirat(&parent, name, mode) {
-                        Ok(()) | Err(Errno::EEXIST) => {}
-                        Err(errno) => return Err(errno),
-                    }
-                }
-                other => drop(other?),
-            }
-        }
-        Ok(())
     }
 }

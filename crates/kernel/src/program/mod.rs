@@ -16,6 +16,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 pub(crate) use terminal::Terminal;
+pub use terminal::set_terminal_size;
 pub use user::User;
 
 /// The step that fails when the program itself can't be run.

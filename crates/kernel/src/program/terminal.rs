@@ -4,7 +4,8 @@ use crate::factory::{Failure, step};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// A new terminal.
@@ -38,6 +39,23 @@ impl Terminal {
         let inner = [inner()?, inner()?, inner()?];
         Ok(Self { outer, inner })
     }
+}
+
+/// Tells a terminal its size.
+///
+/// # Errors
+/// It is no terminal.
+pub fn set_terminal_size(terminal: BorrowedFd<'_>, columns: u16, rows: u16) -> io::Result<()> {
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the request takes a pointer to the structure, which outlives the call.
+    #[allow(unsafe_code)]
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 /// Makes the terminal on descriptor 0 the controlling one of the caller's session.

@@ -116,7 +116,7 @@ fn check(layers: &[Vec<Step>], mount: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn layers_are_what_the_specification_says(layers in proptest::collection::vec(steps(), 1..5)) {
         check(&layers, false);
@@ -124,7 +124,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     /// K8S-RUN: and overlayfs agrees.
     #[test]
     fn mounted_layers_are_what_the_specification_says(layers in proptest::collection::vec(steps(), 2..5)) {
@@ -152,7 +152,7 @@ fn nasty_members() -> impl Strategy<Value = Vec<(u8, String, String)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     /// OPS-SAFE: whatever an archive says, nothing outside of its directory changes.
     #[test]
     fn no_archive_leads_out(below in nasty_members(), above in nasty_members()) {
