@@ -26,14 +26,6 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        if std::fs::remove_dir_all(&self.0).is_err() {
-            // Overlayfs leaves a directory that is closed even to its owner.
-            let open = ["-R", "u+rwx"];
-            let _ = std::process::Command::new("chmod")
-                .args(open)
-                .arg(&self.0)
-                .output();
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

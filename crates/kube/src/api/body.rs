@@ -71,23 +71,18 @@ pub(super) fn checked(
     resource: &Resource,
     value: &Value,
 ) -> Result<Value, Status> {
-    let (value, unknown) = conform(resource, value)?;
-    tell_unknown(call, resource, &unknown)?;
-    Ok(value)
-}
-
-/// An object whose fields are all of the schema, and those that were not.
-pub(super) fn conform(resource: &Resource, value: &Value) -> Result<(Value, Vec<String>), Status> {
     if let Some(custom) = &resource.custom {
         let mut value = value.clone();
         let mut dropped = crate::custom::schema::prune(&mut value, &custom.schema);
         dropped.extend(check_metadata(resource, &mut value)?);
-        return Ok((value, dropped));
+        tell_unknown(call, resource, &dropped)?;
+        return Ok(value);
     }
     let Some(id) = Schema::get().find(&resource.type_name()) else {
         let mut value = value.clone();
         let dropped = check_metadata(resource, &mut value)?;
-        return Ok((value, dropped));
+        tell_unknown(call, resource, &dropped)?;
+        return Ok(value);
     };
     let kind = &resource.kind;
     let version = &resource.version;
@@ -96,7 +91,8 @@ pub(super) fn conform(resource: &Resource, value: &Value) -> Result<(Value, Vec<
             "{kind} in version {version:?} cannot be handled as a {kind}: {fault}"
         ))
     })?;
-    Ok((checked.value, checked.unknown))
+    tell_unknown(call, resource, &checked.unknown)?;
+    Ok(checked.value)
 }
 
 /// The metadata of an object whose kind is not in the table: the same as everybody's.

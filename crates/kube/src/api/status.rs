@@ -4,7 +4,6 @@
 
 use crate::resource::Resource;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::fmt;
 
 /// A refusal.
@@ -13,7 +12,7 @@ pub struct Status {
     /// The HTTP status.
     pub code: u16,
     /// Why, in a word that clients understand; empty where there is none.
-    pub reason: Cow<'static, str>,
+    pub reason: &'static str,
     /// Why, in words for people.
     pub message: String,
     /// What it is about.
@@ -124,7 +123,7 @@ impl Status {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
-            reason: reason.into(),
+            reason,
             message: message.into(),
             details: None,
         }

@@ -1,10 +1,9 @@
 //! What lies below objects.
 
-use super::admission::{Operation, What};
 use super::read::{find, shown};
 use super::status::Status;
 use super::write::{self, Owners, Part};
-use super::{Answer, Call, Method, Target, body, connect, delete, patch, webhook};
+use super::{Answer, Call, Method, Target, body, connect, delete, patch};
 use crate::custom::{ScalePaths, path};
 use crate::object;
 use crate::resource::{Resource, Subresource};
@@ -24,7 +23,6 @@ pub(super) fn answer(
         Subresource::EphemeralContainers | Subresource::Finalize => {
             part(call, resource, &target, &name, Part::Chosen)
         }
-        Subresource::Approval => part(call, resource, &target, &name, Part::Approval),
         Subresource::Scale => scale(call, resource, &target, &name),
         Subresource::Binding => bind(call, resource, &target, &name),
         Subresource::Eviction => evict(call, resource, &target, &name),
@@ -66,7 +64,7 @@ fn scale(
 ) -> Result<Answer, Status> {
     let live = find(call, resource, target, name)?;
     let view = Arc::new(scale_of(resource, &live));
-    let mut wanted = match call.request.method {
+    let wanted = match call.request.method {
         Method::Get => return Ok(Answer::document(200, view.as_ref().clone())),
         Method::Put => body::parse(&call.request.content_type, &call.request.body)?,
         Method::Patch => {
@@ -79,15 +77,6 @@ fn scale(
     if !asked.is_empty() && asked != object::text(&live, &["metadata", "resourceVersion"]) {
         return Err(Status::modified(resource, name));
     }
-    let what = What {
-        operation: Operation::Update,
-        resource,
-        subresource: "scale",
-        namespace: object::namespace(&live),
-        name,
-    };
-    webhook::mutate(call, what, &mut wanted, Some(&view))?;
-    webhook::validate(call, what, Some(&wanted), Some(&view))?;
     let replicas = object::number(&wanted, &["spec", "replicas"]).unwrap_or(0);
     let mut object = live.as_ref().clone();
     match scale_paths(resource) {
@@ -173,24 +162,6 @@ fn created() -> Answer {
     )
 }
 
-/// Asks who may be against something that is made below an object.
-fn made(
-    call: &mut Call<'_>,
-    resource: &Resource,
-    live: &Value,
-    subresource: &str,
-    object: &Value,
-) -> Result<(), Status> {
-    let what = What {
-        operation: Operation::Create,
-        resource,
-        subresource,
-        namespace: object::namespace(live),
-        name: object::name(live),
-    };
-    webhook::consult(call, what, Some(object), None)
-}
-
 /// Places a pod on a node.
 fn bind(
     call: &mut Call<'_>,
@@ -210,7 +181,6 @@ fn bind(
         let why = format!("pod {name} is being deleted, cannot be assigned to a host");
         return Err(Status::conflict(resource, name, why));
     }
-    made(call, resource, &live, "binding", &binding)?;
     let mut object = live.as_ref().clone();
     object["spec"]["nodeName"] = json!(node);
     let condition = json!({
@@ -241,8 +211,6 @@ fn evict(
     name: &str,
 ) -> Result<Answer, Status> {
     let live = find(call, resource, target, name)?;
-    let eviction = body::parse(&call.request.content_type, &call.request.body)?;
-    made(call, resource, &live, "eviction", &eviction)?;
     let namespace = object::namespace(&live).to_owned();
     let phase = object::text(&live, &["status", "phase"]);
     let ended =
@@ -271,8 +239,7 @@ fn evict(
         let always = budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow";
         if !ready && (always || (healthy >= wanted && wanted > 0)) {
             // Who isn't healthy is not missed.
-            gone(call, resource, &live, &eviction);
-            return Ok(created());
+            return gone(call, resource, &live);
         }
         let generation = object::number(budget, &["metadata", "generation"]).unwrap_or(0);
         if count("observedGeneration") < generation {
@@ -312,14 +279,15 @@ fn evict(
         );
         call.store.put(key, spent);
     }
-    gone(call, resource, &live, &eviction);
-    Ok(created())
+    gone(call, resource, &live)
 }
 
 /// Deletes a pod as its eviction says.
-fn gone(call: &mut Call<'_>, resource: &Resource, live: &Arc<Value>, eviction: &Value) {
+fn gone(call: &mut Call<'_>, resource: &Resource, live: &Arc<Value>) -> Result<Answer, Status> {
+    let eviction = body::parse(&call.request.content_type, &call.request.body)?;
     let grace = eviction["deleteOptions"]["gracePeriodSeconds"].as_i64();
     delete::evict(call, resource, live, grace);
+    Ok(created())
 }
 
 fn token(
@@ -335,7 +303,6 @@ fn token(
         "expirationSeconds",
         3600,
     );
-    made(call, resource, &account, "token", &request)?;
     let node = bound_to(call, &request, &account)?;
     Ok(Answer::Token {
         request,

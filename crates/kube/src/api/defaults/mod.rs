@@ -2,7 +2,6 @@
 //!
 //! Each rule is a field's "Defaults to …" in <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
-mod admission;
 mod limits;
 mod network;
 mod pod;
@@ -49,8 +48,6 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
         }
         "RoleBinding" | "ClusterRoleBinding" => bindings(map),
         "CustomResourceDefinition" => definition(map),
-        "MutatingWebhookConfiguration" => admission::webhooks(map, true),
-        "ValidatingWebhookConfiguration" => admission::webhooks(map, false),
         _ => {}
     }
 }

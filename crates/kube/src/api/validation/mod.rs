@@ -1,11 +1,9 @@
 //! What can't be, field by field, as upstream says it.
 
-mod admission;
 mod metadata;
 mod network;
 mod pod;
 mod shape;
-mod signing;
 mod storage;
 mod workload;
 
@@ -61,10 +59,6 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         }
         "StorageClass" => storage::class(object, &mut causes),
         "HorizontalPodAutoscaler" => workload::autoscaler(&object["spec"], &mut causes),
-        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
-            admission::webhooks(object, &mut causes);
-        }
-        "CertificateSigningRequest" => signing::request(object, &mut causes),
         _ => {}
     }
     causes
@@ -128,7 +122,6 @@ fn fixed(resource: &Resource, live: &Value, object: &Value) -> Vec<Cause> {
         "StorageClass" => &[&["provisioner"], &["parameters"], &["reclaimPolicy"]],
         "Secret" => &[&["type"]],
         "PriorityClass" => &[&["value"]],
-        "CertificateSigningRequest" => &[&["spec"]],
         "CustomResourceDefinition" => &[
             &["spec", "group"],
             &["spec", "scope"],
