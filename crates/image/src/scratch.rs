@@ -26,6 +26,14 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if std::fs::remove_dir_all(&self.0).is_err() {
+            // Overlayfs leaves a directory that is closed even to its owner.
+            let open = ["-R", "u+rwx"];
+            let _ = std::process::Command::new("chmod")
+                .args(open)
+                .arg(&self.0)
+                .output();
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 }

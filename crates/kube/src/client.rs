@@ -1,6 +1,7 @@
 //! A caller of a cluster's API: what controllers use, with no way past it.
 
-use crate::api::{Answer, Method, Request, Status, User};
+use crate::api::{Answer, Method, Outcome, Request, Status, User};
+use crate::audit::Source;
 use crate::cluster::Cluster;
 use crate::resource::{Resource, built_in};
 use serde_json::Value;
@@ -56,9 +57,28 @@ impl Client {
             user_agent: self.agent.to_owned(),
             body: serde_json::to_vec(body).map_err(Status::internal)?,
         };
-        match self.cluster.request(&self.user, request).await?.answer {
-            Answer::Document { body, .. } => Ok(body),
-            _ => Ok(Value::Null),
+        let source = Source {
+            uri: path.to_owned(),
+            ..Source::default()
+        };
+        let record = self.cluster.begin(&self.user, &request, &source);
+        match self.cluster.request(&self.user, request).await {
+            Ok(Outcome {
+                answer: Answer::Document { body, code, .. },
+                annotations,
+                ..
+            }) => {
+                self.cluster.end(record, Ok(code), &annotations, false);
+                Ok(body)
+            }
+            Ok(Outcome { annotations, .. }) => {
+                self.cluster.end(record, Ok(200), &annotations, false);
+                Ok(Value::Null)
+            }
+            Err(status) => {
+                self.cluster.end(record, Err(&status), &[], false);
+                Err(status)
+            }
         }
     }
 

@@ -7,11 +7,13 @@
 //! * [`merge`]: strategic merge patches, and server-side apply.
 //! * [`metrics`]: what pods and nodes use.
 //! * [`cluster`]: the thread that owns a cluster's state; [`serve`]: its API over HTTP.
+//! * [`certificates`]: who has one, and who gets one; [`audit`]: who did what.
 //! * [`outward`]: how the API server calls kubelets, pods and webhooks.
 //! * [`client`], [`controllers`], [`scheduler`]: what acts on objects, by the API alone.
 //! * [`api`]: requests in, answers and changes out. Pure: sockets and disks are the lab's.
 
 pub mod api;
+pub mod audit;
 pub mod certificates;
 pub mod client;
 pub mod cluster;

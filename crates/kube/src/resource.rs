@@ -58,11 +58,13 @@ pub enum Subresource {
     Finalize,
     /// Requests passed on to a pod, service or node.
     Proxy,
+    /// What was decided on a request for a certificate.
+    Approval,
 }
 
 impl Subresource {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::Scale,
         Self::Log,
@@ -75,6 +77,7 @@ impl Subresource {
         Self::Token,
         Self::Finalize,
         Self::Proxy,
+        Self::Approval,
     ];
 
     /// Its name in paths.
@@ -92,13 +95,16 @@ impl Subresource {
             Self::Token => "token",
             Self::Finalize => "finalize",
             Self::Proxy => "proxy",
+            Self::Approval => "approval",
         }
     }
 
     /// The verbs it takes.
     pub fn verbs(self) -> &'static [&'static str] {
         match self {
-            Self::Status | Self::Scale | Self::EphemeralContainers => &["get", "patch", "update"],
+            Self::Status | Self::Scale | Self::EphemeralContainers | Self::Approval => {
+                &["get", "patch", "update"]
+            }
             Self::Log => &["get"],
             Self::Exec | Self::Attach | Self::PortForward => &["create", "get"],
             Self::Eviction | Self::Binding | Self::Token => &["create"],
@@ -175,7 +181,7 @@ impl Resource {
 }
 
 /// The groups in the order of their preference, each with its versions, the best first.
-pub const GROUPS: [(&str, &[&str]); 17] = [
+pub const GROUPS: [(&str, &[&str]); 19] = [
     ("", &["v1"]),
     ("apps", &["v1"]),
     ("events.k8s.io", &["v1"]),
@@ -187,6 +193,8 @@ pub const GROUPS: [(&str, &[&str]); 17] = [
     ("policy", &["v1"]),
     ("rbac.authorization.k8s.io", &["v1"]),
     ("storage.k8s.io", &["v1"]),
+    ("certificates.k8s.io", &["v1"]),
+    ("admissionregistration.k8s.io", &["v1"]),
     ("apiextensions.k8s.io", &["v1"]),
     ("scheduling.k8s.io", &["v1"]),
     ("coordination.k8s.io", &["v1"]),
@@ -220,6 +228,8 @@ apps/v1 daemonsets DaemonSet ds na status
 apps/v1 deployments Deployment deploy na status scale
 apps/v1 replicasets ReplicaSet rs na status scale
 apps/v1 statefulsets StatefulSet sts na status scale
+admissionregistration.k8s.io/v1 mutatingwebhookconfigurations MutatingWebhookConfiguration - -
+admissionregistration.k8s.io/v1 validatingwebhookconfigurations ValidatingWebhookConfiguration - -
 authentication.k8s.io/v1 selfsubjectreviews SelfSubjectReview - r
 authentication.k8s.io/v1 tokenreviews TokenReview - r
 authorization.k8s.io/v1 localsubjectaccessreviews LocalSubjectAccessReview - nr
@@ -230,6 +240,7 @@ autoscaling/v2 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 autoscaling/v1 horizontalpodautoscalers HorizontalPodAutoscaler hpa na status
 batch/v1 cronjobs CronJob cj na status
 batch/v1 jobs Job - na status
+certificates.k8s.io/v1 certificatesigningrequests CertificateSigningRequest csr - status approval
 node.k8s.io/v1 runtimeclasses RuntimeClass - -
 networking.k8s.io/v1 ingressclasses IngressClass - -
 networking.k8s.io/v1 ingresses Ingress ing n status

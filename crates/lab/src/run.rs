@@ -239,6 +239,7 @@ impl Lab<'_> {
             store: self.store.clone(),
             runtime,
             proxy,
+            directory: self.options.state.path().to_owned(),
             pace: match self.options.rules.pace {
                 aws::model::Pace::Fast => kube::api::Pace::Fast,
                 aws::model::Pace::Real => kube::api::Pace::Real,

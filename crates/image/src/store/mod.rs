@@ -231,6 +231,14 @@ impl ImageStore {
         self.sweep()
     }
 
+    /// The nodes that have images of their own, those that are gone among them.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.names.nodes()
+    }
+
     /// Forgets all that a node has, as when the node is gone.
     ///
     /// # Errors

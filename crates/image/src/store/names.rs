@@ -3,7 +3,6 @@
 
 use crate::document::{Descriptor, Index, REF_NAME};
 use crate::reference::Reference;
-use crate::store::blobs::fresh;
 use crate::store::error::StoreError;
 use crate::store::lock;
 use std::fmt::Write as _;
@@ -52,22 +51,19 @@ impl Names {
     fn path(&self, holder: &Holder) -> PathBuf {
         match holder {
             Holder::Everybody => self.root.join("index.json"),
-            Holder::Node(node) => {
-                let mut file = String::new();
-                for byte in node.bytes() {
-                    // A name may hold anything, and a file's name may not.
-                    let _ = match byte {
-                        b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'
-                            if !file.is_empty() || byte != b'.' =>
-                        {
-                            write!(file, "{}", char::from(byte))
-                        }
-                        _ => write!(file, "%{byte:02X}"),
-                    };
-                }
-                self.root.join("nodes").join(file)
-            }
+            Holder::Node(node) => self.root.join("nodes").join(file_of(node)),
         }
+    }
+
+    /// The nodes that have something.
+    pub(crate) fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        let directory = self.root.join("nodes");
+        let entries = fs::read_dir(&directory).map_err(StoreError::disk(&directory))?;
+        let names = entries.map(|entry| {
+            let entry = entry.map_err(StoreError::disk(&directory))?;
+            Ok(node_of(&entry.file_name().to_string_lossy()))
+        });
+        names.collect()
     }
 
     /// What a holder has.
@@ -78,10 +74,8 @@ impl Names {
     /// What anybody has.
     pub(crate) fn all(&self) -> Result<Vec<Name>, StoreError> {
         let mut all = self.of(&Holder::Everybody)?;
-        let nodes = self.root.join("nodes");
-        for entry in fs::read_dir(&nodes).map_err(StoreError::disk(&nodes))? {
-            let path = entry.map_err(StoreError::disk(&nodes))?.path();
-            all.extend(read(&path)?);
+        for node in self.nodes()? {
+            all.extend(self.of(&Holder::Node(node))?);
         }
         Ok(all)
     }
@@ -98,7 +92,9 @@ impl Names {
         let mut names = read(&path)?;
         let result = how(&mut names);
         names.sort_by(|a, b| a.reference.cmp(&b.reference));
-        write(&self.root.join("tmp"), &path, names).map_err(StoreError::disk(&path))?;
+        // Not where a sweep removes what is being made: only who has the lock writes this.
+        let new = self.root.join("names.new");
+        write(&new, &path, names).map_err(StoreError::disk(&path))?;
         Ok(result)
     }
 
@@ -110,6 +106,31 @@ impl Names {
             removed => removed.map_err(StoreError::disk(&path)),
         }
     }
+}
+
+/// A name may hold anything, and a file's name may not.
+fn file_of(node: &str) -> String {
+    let mut file = String::new();
+    for byte in node.bytes() {
+        // Writing to a string can't fail.
+        let _ = match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => write!(file, "{}", char::from(byte)),
+            b'.' if !file.is_empty() => write!(file, "."),
+            _ => write!(file, "%{byte:02X}"),
+        };
+    }
+    file
+}
+
+fn node_of(file: &str) -> String {
+    let mut parts = file.split('%');
+    let mut node = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        node.extend(u8::from_str_radix(digits, 16));
+        node.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&node).into_owned()
 }
 
 fn read(path: &Path) -> Result<Vec<Name>, StoreError> {
@@ -129,7 +150,7 @@ fn read(path: &Path) -> Result<Vec<Name>, StoreError> {
     Ok(named.collect())
 }
 
-fn write(temporary: &Path, path: &Path, names: Vec<Name>) -> io::Result<()> {
+fn write(new: &Path, path: &Path, names: Vec<Name>) -> io::Result<()> {
     let manifests = names.into_iter().map(|name| {
         let mut target = name.target;
         let annotation = (REF_NAME.to_owned(), name.reference.to_string());
@@ -137,7 +158,27 @@ fn write(temporary: &Path, path: &Path, names: Vec<Name>) -> io::Result<()> {
         target
     });
     let text = serde_json::to_vec(&Index::new(manifests.collect()))?;
-    let new = fresh(temporary);
-    fs::write(&new, text)?;
+    fs::write(new, text)?;
     fs::rename(new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_becomes_a_file() {
+        for node in [
+            "ip-10-0-0-1.ec2.internal",
+            "lab/cluster/Node_1",
+            "..",
+            ".a",
+            "%2e",
+            "é",
+        ] {
+            let file = file_of(node);
+            assert!(!file.contains('/') && !file.starts_with('.'), "{file}");
+            assert_eq!(node_of(&file), node);
+        }
+    }
 }

@@ -71,18 +71,23 @@ pub(super) fn checked(
     resource: &Resource,
     value: &Value,
 ) -> Result<Value, Status> {
+    let (value, unknown) = conform(resource, value)?;
+    tell_unknown(call, resource, &unknown)?;
+    Ok(value)
+}
+
+/// An object whose fields are all of the schema, and those that were not.
+pub(super) fn conform(resource: &Resource, value: &Value) -> Result<(Value, Vec<String>), Status> {
     if let Some(custom) = &resource.custom {
         let mut value = value.clone();
         let mut dropped = crate::custom::schema::prune(&mut value, &custom.schema);
         dropped.extend(check_metadata(resource, &mut value)?);
-        tell_unknown(call, resource, &dropped)?;
-        return Ok(value);
+        return Ok((value, dropped));
     }
     let Some(id) = Schema::get().find(&resource.type_name()) else {
         let mut value = value.clone();
         let dropped = check_metadata(resource, &mut value)?;
-        tell_unknown(call, resource, &dropped)?;
-        return Ok(value);
+        return Ok((value, dropped));
     };
     let kind = &resource.kind;
     let version = &resource.version;
@@ -91,8 +96,7 @@ pub(super) fn checked(
             "{kind} in version {version:?} cannot be handled as a {kind}: {fault}"
         ))
     })?;
-    tell_unknown(call, resource, &checked.unknown)?;
-    Ok(checked.value)
+    Ok((checked.value, checked.unknown))
 }
 
 /// The metadata of an object whose kind is not in the table: the same as everybody's.

@@ -2,9 +2,10 @@
 //!
 //! <https://kubernetes.io/docs/concepts/architecture/garbage-collection/>
 
+use super::admission::{Operation, What};
 use super::read::{Selection, find, shown};
 use super::status::Status;
-use super::{Answer, Call, Target, body, key};
+use super::{Answer, Call, Target, body, key, webhook};
 use crate::object;
 use crate::resource::Resource;
 use serde_json::{Value, json};
@@ -87,6 +88,7 @@ pub(super) fn delete(
     let live = find(call, resource, target, name)?;
     let options = Options::read(call)?;
     options.check(resource, &live)?;
+    consult(call, resource, &live)?;
     match remove(call, resource, &live, &options) {
         Some(still) => Ok(shown(call, resource, 200, &still)),
         None => {
@@ -120,6 +122,9 @@ pub(super) fn collection(
         .filter(|object| selection.includes(object))
         .collect();
     for object in &chosen {
+        consult(call, resource, object)?;
+    }
+    for object in &chosen {
         remove(call, resource, object, &options);
     }
     let body = json!({
@@ -129,6 +134,18 @@ pub(super) fn collection(
         "items": chosen,
     });
     Ok(Answer::document(200, body))
+}
+
+/// Asks who may be against a deletion.
+fn consult(call: &mut Call<'_>, resource: &Resource, live: &Value) -> Result<(), Status> {
+    let what = What {
+        operation: Operation::Delete,
+        resource,
+        subresource: "",
+        namespace: object::namespace(live),
+        name: object::name(live),
+    };
+    webhook::consult(call, what, None, Some(live))
 }
 
 /// Whether nothing holds a deleted object any longer.

@@ -169,6 +169,7 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
         entropy: [7; 32],
         settings: &settings,
         metrics: &crate::metrics::Metrics::default(),
+        answers: &Answers::default(),
     };
     let request = Request {
         method,

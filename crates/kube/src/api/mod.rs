@@ -11,6 +11,7 @@ mod discovery;
 #[cfg(test)]
 mod fuzz;
 mod metrics;
+mod node;
 mod older;
 mod patch;
 pub mod rbac;
@@ -22,15 +23,18 @@ mod subresource;
 mod table;
 mod validation;
 mod watch;
+pub mod webhook;
 mod write;
 
 pub(crate) use admission::CLEANUP;
 pub(crate) use connect::kubelet;
 pub(crate) use metrics::GROUP as METRICS;
+pub(crate) use node::rules as node_rules;
 pub use read::Selection;
 pub use request::{Method, Request, Target};
 pub use status::{Cause, Status};
 pub use watch::{Event, EventKind, Filter};
+pub use webhook::{Answers, Question};
 
 use crate::registry;
 use crate::resource::Resource;
@@ -111,6 +115,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// What pods and nodes use.
     pub metrics: &'a crate::metrics::Metrics,
+    /// What webhooks have answered so far.
+    pub answers: &'a Answers,
 }
 
 /// What a request is answered with.
@@ -144,6 +150,9 @@ pub enum Answer {
     },
     /// Whom a token stands for, to be looked at.
     TokenReview(Value),
+    /// Webhooks are to be asked first; nothing has happened. The cluster asks them and carries the request
+    /// out anew; nobody else sees this.
+    Questions(Vec<Question>),
 }
 
 impl Answer {
@@ -165,6 +174,8 @@ pub struct Outcome {
     pub changed: Option<(Store, Vec<Change>)>,
     /// What the user should know, for `Warning` headers.
     pub warnings: Vec<String>,
+    /// What the audit log should know.
+    pub annotations: Vec<(String, String)>,
 }
 
 /// A request under way: it works on a clone of the store, which is kept only if it succeeds.
@@ -173,6 +184,8 @@ struct Call<'a> {
     context: &'a Context<'a>,
     request: &'a Request,
     warnings: Vec<String>,
+    annotations: Vec<(String, String)>,
+    questions: Vec<Question>,
     made: u32,
 }
 
@@ -186,6 +199,8 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
         context,
         request,
         warnings: Vec::new(),
+        annotations: Vec::new(),
+        questions: Vec::new(),
         made: 0,
     };
     let answer = match Target::parse(&request.path)? {
@@ -194,17 +209,25 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
             let found = registry::by_path(store, &target.group, &target.version, &target.plural);
             let resource = found.ok_or_else(Status::no_such_path)?;
             rbac::check(&call.store, context.user, request, &target, &resource)?;
-            dispatch(&mut call, &resource, target)?
+            let answer = dispatch(&mut call, &resource, target);
+            if !call.questions.is_empty() {
+                return Ok(Outcome {
+                    answer: Answer::Questions(call.questions),
+                    changed: None,
+                    warnings: Vec::new(),
+                    annotations: Vec::new(),
+                });
+            }
+            answer?
         }
     };
-    let dry_run = request
-        .parameter("dryRun")
-        .is_some_and(|dry| !dry.is_empty());
+    let dry_run = call.is_dry_run();
     let changes = call.store.take_changes();
     Ok(Outcome {
         answer,
         changed: (!changes.is_empty() && !dry_run).then_some((call.store, changes)),
         warnings: call.warnings,
+        annotations: call.annotations,
     })
 }
 
@@ -239,6 +262,12 @@ fn dispatch(call: &mut Call<'_>, resource: &Resource, target: Target) -> Result<
 }
 
 impl Call<'_> {
+    /// Whether nothing is to change.
+    fn is_dry_run(&self) -> bool {
+        let dry = self.request.parameter("dryRun");
+        dry.is_some_and(|dry| !dry.is_empty())
+    }
+
     /// Now, as Kubernetes writes it.
     fn now(&self) -> String {
         rfc3339(self.context.now)

@@ -66,16 +66,21 @@ pub(super) fn answer(
         context: call.context,
         request: &request,
         warnings: std::mem::take(&mut call.warnings),
+        annotations: std::mem::take(&mut call.annotations),
+        questions: Vec::new(),
         made: call.made,
     };
     let answered = super::dispatch(&mut inner, newer, target);
     let Call {
         store,
         warnings,
+        annotations,
+        questions,
         made,
         ..
     } = inner;
     (call.store, call.warnings, call.made) = (store, warnings, made);
+    (call.annotations, call.questions) = (annotations, questions);
     Ok(match answered? {
         Answer::Document {
             code,

@@ -178,7 +178,7 @@ fn only_part(resource: &Resource, applied: &mut Value, part: Part) {
             ["apiVersion", "kind", "metadata", "status"].contains(&field.as_str())
         }),
         Part::Rest => drop(map.remove("status")),
-        Part::Chosen => {}
+        Part::Approval | Part::Chosen => {}
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Access {
     pub namespace: String,
     /// The object's name; empty for any.
     pub name: String,
+    /// The selection by fields of a list or watch.
+    pub fields: String,
     /// A path that is no resource's.
     pub path: String,
 }
@@ -53,12 +55,19 @@ pub(super) fn check(
     resource: &Resource,
 ) -> Result<(), Status> {
     let below = target.subresource.map(|sub| format!("/{}", sub.as_str()));
+    let fields = match verb(request, target) {
+        "list" | "watch" | "deletecollection" => request.parameter("fieldSelector"),
+        _ => None,
+    };
+    let fields = fields.unwrap_or_default();
+    let name = target.name.as_deref().or_else(|| selected_name(fields));
     let access = Access {
         verb: verb(request, target).to_owned(),
         group: target.group.clone(),
         resource: format!("{}{}", target.plural, below.unwrap_or_default()),
         namespace: target.namespace.clone().unwrap_or_default(),
-        name: target.name.clone().unwrap_or_default(),
+        name: name.unwrap_or_default().to_owned(),
+        fields: fields.to_owned(),
         path: String::new(),
     };
     if allows(store, user, &access) {
@@ -76,9 +85,19 @@ pub(super) fn check(
     Err(Status::forbidden(resource, &access.name, why))
 }
 
+/// The name of the only object that a selection by fields takes.
+fn selected_name(fields: &str) -> Option<&str> {
+    let mut parts = fields.split(',');
+    parts.find_map(|part| {
+        let name = part.trim().strip_prefix("metadata.name=")?;
+        Some(name.trim_start_matches('='))
+    })
+}
+
 /// Whether a user may do something.
 pub fn allows(store: &Store, user: &User, access: &Access) -> bool {
     user.groups.iter().any(|group| group == MASTERS)
+        || super::node::allows(store, user, access)
         || rules(store, user, &access.namespace)
             .iter()
             .any(|rule| permits(rule, access))
@@ -149,7 +168,8 @@ fn is_subject(subject: &Value, user: &User, namespace: &str) -> bool {
     }
 }
 
-fn permits(rule: &Value, access: &Access) -> bool {
+/// Whether a rule lets somebody do something.
+pub(super) fn permits(rule: &Value, access: &Access) -> bool {
     let has = |field: &str, wanted: &str| {
         object::list(rule, &[field])
             .iter()

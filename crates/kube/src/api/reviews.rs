@@ -62,6 +62,7 @@ fn access(call: &Call<'_>, user: &User, review: &Value) -> Value {
         },
         namespace: of("namespace"),
         name: of("name"),
+        fields: selected_fields(review),
         path,
     };
     if rbac::allows(&call.store, user, &access) {
@@ -69,6 +70,24 @@ fn access(call: &Call<'_>, user: &User, review: &Value) -> Value {
     } else {
         json!({"allowed": false})
     }
+}
+
+/// The selection by fields that a review is about, as text.
+fn selected_fields(review: &Value) -> String {
+    let path = ["spec", "resourceAttributes", "fieldSelector"];
+    let selector = object::at(review, &path);
+    let raw = object::text(selector, &["rawSelector"]);
+    if !raw.is_empty() {
+        return raw.to_owned();
+    }
+    let parts = object::list(selector, &["requirements"]).iter();
+    let parts = parts.filter_map(|part| match object::list(part, &["values"]) {
+        [Value::String(value)] if part["operator"] == "In" => {
+            Some(format!("{}={value}", object::text(part, &["key"])))
+        }
+        _ => None,
+    });
+    parts.collect::<Vec<_>>().join(",")
 }
 
 fn self_rules(call: &Call<'_>, review: &Value) -> Value {

@@ -4,6 +4,7 @@
 
 use crate::resource::Resource;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A refusal.
@@ -12,7 +13,7 @@ pub struct Status {
     /// The HTTP status.
     pub code: u16,
     /// Why, in a word that clients understand; empty where there is none.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// Why, in words for people.
     pub message: String,
     /// What it is about.
@@ -123,7 +124,7 @@ impl Status {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
-            reason,
+            reason: reason.into(),
             message: message.into(),
             details: None,
         }

@@ -1,9 +1,10 @@
 //! What lies below objects.
 
+use super::admission::{Operation, What};
 use super::read::{find, shown};
 use super::status::Status;
 use super::write::{self, Owners, Part};
-use super::{Answer, Call, Method, Target, body, connect, delete, patch};
+use super::{Answer, Call, Method, Target, body, connect, delete, patch, webhook};
 use crate::custom::{ScalePaths, path};
 use crate::object;
 use crate::resource::{Resource, Subresource};
@@ -23,6 +24,7 @@ pub(super) fn answer(
         Subresource::EphemeralContainers | Subresource::Finalize => {
             part(call, resource, &target, &name, Part::Chosen)
         }
+        Subresource::Approval => part(call, resource, &target, &name, Part::Approval),
         Subresource::Scale => scale(call, resource, &target, &name),
         Subresource::Binding => bind(call, resource, &target, &name),
         Subresource::Eviction => evict(call, resource, &target, &name),
@@ -64,7 +66,7 @@ fn scale(
 ) -> Result<Answer, Status> {
     let live = find(call, resource, target, name)?;
     let view = Arc::new(scale_of(resource, &live));
-    let wanted = match call.request.method {
+    let mut wanted = match call.request.method {
         Method::Get => return Ok(Answer::document(200, view.as_ref().clone())),
         Method::Put => body::parse(&call.request.content_type, &call.request.body)?,
         Method::Patch => {
@@ -77,6 +79,15 @@ fn scale(
     if !asked.is_empty() && asked != object::text(&live, &["metadata", "resourceVersion"]) {
         return Err(Status::modified(resource, name));
     }
+    let what = What {
+        operation: Operation::Update,
+        resource,
+        subresource: "scale",
+        namespace: object::namespace(&live),
+        name,
+    };
+    webhook::mutate(call, what, &mut wanted, Some(&view))?;
+    webhook::validate(call, what, Some(&wanted), Some(&view))?;
     let replicas = object::number(&wanted, &["spec", "replicas"]).unwrap_or(0);
     let mut object = live.as_ref().clone();
     match scale_paths(resource) {
@@ -162,6 +173,24 @@ fn created() -> Answer {
     )
 }
 
+/// Asks who may be against something that is made below an object.
+fn made(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    live: &Value,
+    subresource: &str,
+    object: &Value,
+) -> Result<(), Status> {
+    let what = What {
+        operation: Operation::Create,
+        resource,
+        subresource,
+        namespace: object::namespace(live),
+        name: object::name(live),
+    };
+    webhook::consult(call, what, Some(object), None)
+}
+
 /// Places a pod on a node.
 fn bind(
     call: &mut Call<'_>,
@@ -181,6 +210,7 @@ fn bind(
         let why = format!("pod {name} is being deleted, cannot be assigned to a host");
         return Err(Status::conflict(resource, name, why));
     }
+    made(call, resource, &live, "binding", &binding)?;
     let mut object = live.as_ref().clone();
     object["spec"]["nodeName"] = json!(node);
     let condition = json!({
@@ -211,6 +241,8 @@ fn evict(
     name: &str,
 ) -> Result<Answer, Status> {
     let live = find(call, resource, target, name)?;
+    let eviction = body::parse(&call.request.content_type, &call.request.body)?;
+    made(call, resource, &live, "eviction", &eviction)?;
     let namespace = object::namespace(&live).to_owned();
     let phase = object::text(&live, &["status", "phase"]);
     let ended =
@@ -239,7 +271,8 @@ fn evict(
         let always = budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow";
         if !ready && (always || (healthy >= wanted && wanted > 0)) {
             // Who isn't healthy is not missed.
-            return gone(call, resource, &live);
+            gone(call, resource, &live, &eviction);
+            return Ok(created());
         }
         let generation = object::number(budget, &["metadata", "generation"]).unwrap_or(0);
         if count("observedGeneration") < generation {
@@ -279,15 +312,14 @@ fn evict(
         );
         call.store.put(key, spent);
     }
-    gone(call, resource, &live)
+    gone(call, resource, &live, &eviction);
+    Ok(created())
 }
 
 /// Deletes a pod as its eviction says.
-fn gone(call: &mut Call<'_>, resource: &Resource, live: &Arc<Value>) -> Result<Answer, Status> {
-    let eviction = body::parse(&call.request.content_type, &call.request.body)?;
+fn gone(call: &mut Call<'_>, resource: &Resource, live: &Arc<Value>, eviction: &Value) {
     let grace = eviction["deleteOptions"]["gracePeriodSeconds"].as_i64();
     delete::evict(call, resource, live, grace);
-    Ok(created())
 }
 
 fn token(
@@ -303,6 +335,7 @@ fn token(
         "expirationSeconds",
         3600,
     );
+    made(call, resource, &account, "token", &request)?;
     let node = bound_to(call, &request, &account)?;
     Ok(Answer::Token {
         request,

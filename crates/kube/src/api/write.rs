@@ -1,8 +1,9 @@
 //! Creating and replacing.
 
+use super::admission::{Operation, What};
 use super::read::shown;
 use super::status::Status;
-use super::{Answer, Call, Target, admission, body, defaults, key, validation};
+use super::{Answer, Call, Target, admission, body, defaults, key, validation, webhook};
 use crate::object;
 use crate::resource::{Resource, Subresource};
 use serde_json::Value;
@@ -27,46 +28,66 @@ pub(super) fn make(
     owners: Owners,
 ) -> Result<Arc<Value>, Status> {
     place(resource, target, &mut object)?;
-    let (now, uid) = (call.now(), call.uid());
     let metadata = object::metadata(&mut object);
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
+        metadata.remove(field);
+    }
+    if resource.has(Subresource::Status) {
+        object::object_mut(&mut object).remove("status");
+    }
+    defaults::apply(resource, &mut object);
+    admission::admit(call, resource, &mut object)?;
+    let given = object::name(&object).to_owned();
+    let namespace = object::namespace(&object).to_owned();
+    let what = |name| What {
+        operation: Operation::Create,
+        resource,
+        subresource: "",
+        namespace: &namespace,
+        name,
+    };
+    webhook::mutate(call, what(&given), &mut object, None)?;
+    identify(call, resource, &mut object);
+    admission::prepare(call, resource, &mut object)?;
+    let name = object::name(&object).to_owned();
+    let causes = validation::create(resource, &object);
+    if !causes.is_empty() {
+        return Err(Status::invalid(resource, &name, &causes));
+    }
+    if owners == Owners::Track {
+        track(call, resource, target, None, &mut object);
+    }
+    webhook::validate(call, what(&name), Some(&object), None)?;
+    let key = key(resource, target, &name);
+    if call.store.get(&key).is_some() {
+        return Err(Status::already_exists(resource, &name));
+    }
+    admission::quota::check(call, resource, None, &object)?;
+    Ok(call.store.put(key, object))
+}
+
+/// Gives a new object what tells it from others.
+fn identify(call: &mut Call<'_>, resource: &Resource, object: &mut Value) {
+    let (now, uid) = (call.now(), call.uid());
+    let metadata = object::metadata(object);
     if metadata.get("name").is_none_or(|name| name == "")
         && let Some(prefix) = metadata.get("generateName").and_then(Value::as_str)
     {
         let name = format!("{prefix}{}", call.suffix());
         metadata.insert("name".to_owned(), name.into());
     }
-    for field in [
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        metadata.remove(field);
-    }
     metadata.insert("uid".to_owned(), uid.into());
     metadata.insert("creationTimestamp".to_owned(), now.into());
     if has_generation(resource) {
         metadata.insert("generation".to_owned(), 1.into());
     }
-    if resource.has(Subresource::Status) {
-        object::object_mut(&mut object).remove("status");
-    }
-    defaults::apply(resource, &mut object);
-    admission::create(call, resource, &mut object)?;
-    let name = object::name(&object).to_owned();
-    let causes = validation::create(resource, &object);
-    if !causes.is_empty() {
-        return Err(Status::invalid(resource, &name, &causes));
-    }
-    let key = key(resource, target, &name);
-    if call.store.get(&key).is_some() {
-        return Err(Status::already_exists(resource, &name));
-    }
-    admission::quota::check(call, resource, None, &object)?;
-    if owners == Owners::Track {
-        track(call, resource, target, None, &mut object);
-    }
-    Ok(call.store.put(key, object))
 }
 
 /// Notes who owns the fields that a change made.
@@ -184,6 +205,8 @@ pub(super) enum Part {
     Rest,
     /// The status.
     Status,
+    /// What was decided on a request for a certificate.
+    Approval,
     /// Whatever a subresource of its own changes.
     Chosen,
 }
@@ -221,11 +244,36 @@ pub(super) fn update(
                 None => drop(map.remove("status")),
             }
         }
+        Part::Approval => {
+            let conditions = object["status"]["conditions"].take();
+            object = live.as_ref().clone();
+            decide(&mut object, conditions, &call.now());
+        }
         Part::Rest | Part::Chosen => {}
     }
+    if part == Part::Approval {
+        admission::approval(call, resource, live)?;
+    }
+    if resource.kind == "CertificateSigningRequest" && part == Part::Status {
+        admission::signature(call, resource, live)?;
+    }
     defaults::apply(resource, &mut object);
-    if part != Part::Status {
+    if ![Part::Status, Part::Approval].contains(&part) {
         admission::update(call, resource, live, &mut object)?;
+    }
+    let what = What {
+        operation: Operation::Update,
+        resource,
+        subresource: target.subresource.map_or("", Subresource::as_str),
+        namespace: object::namespace(live),
+        name: &name,
+    };
+    // Webhooks have seen how many there shall be as an object of its own.
+    let shown = target.subresource != Some(Subresource::Scale);
+    if shown {
+        webhook::mutate(call, what, &mut object, Some(live))?;
+    }
+    if ![Part::Status, Part::Approval].contains(&part) {
         let causes = validation::update(resource, live, &object, part == Part::Chosen);
         if !causes.is_empty() {
             return Err(Status::invalid(resource, &name, &causes));
@@ -239,6 +287,9 @@ pub(super) fn update(
     if owners == Owners::Track {
         track(call, resource, target, Some(live), &mut object);
     }
+    if shown {
+        webhook::validate(call, what, Some(&object), Some(live))?;
+    }
     let key = key(resource, target, &name);
     if object == **live {
         return Ok(live.clone());
@@ -248,6 +299,18 @@ pub(super) fn update(
         return Ok(Arc::new(object));
     }
     Ok(call.store.put(key, object))
+}
+
+/// Notes what was decided on a request for a certificate, and when.
+fn decide(object: &mut Value, mut conditions: Value, now: &str) {
+    for condition in conditions.as_array_mut().into_iter().flatten() {
+        if let Value::Object(condition) = condition {
+            for field in ["lastUpdateTime", "lastTransitionTime"] {
+                object::default(condition, field, now);
+            }
+        }
+    }
+    object::map_mut(object, "status").insert("conditions".to_owned(), conditions);
 }
 
 /// What counts as an object's content: everything but its metadata and status.

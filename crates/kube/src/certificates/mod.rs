@@ -9,6 +9,7 @@ mod authority;
 mod der;
 mod name;
 mod request;
+pub mod signer;
 
 pub use authority::{Authority, AuthorityError, Issued, Profile, Usage};
 pub use name::{Subject, subject_of};

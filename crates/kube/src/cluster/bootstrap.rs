@@ -254,51 +254,60 @@ fn roles() -> Vec<(&'static str, Vec<Value>)> {
                 "/version/",
             ])],
         ),
+        // Nodes have these by the node authorizer, and more or less by what they are.
+        ("system:node", crate::api::node_rules().to_vec()),
+        ("system:node-proxier", proxier()),
+        ("system:auth-delegator", delegator()),
         (
-            "system:node",
-            vec![
-                rule(
-                    &[""],
-                    &[
-                        "configmaps",
-                        "secrets",
-                        "services",
-                        "persistentvolumeclaims",
-                        "persistentvolumes",
-                    ],
-                    &READ,
-                ),
-                rule(
-                    &[""],
-                    &["nodes", "nodes/status"],
-                    &["create", "get", "list", "patch", "update", "watch"],
-                ),
-                rule(
-                    &[""],
-                    &["pods"],
-                    &["create", "delete", "get", "list", "watch"],
-                ),
-                rule(&[""], &["pods/status"], &["patch", "update"]),
-                rule(&[""], &["events"], &["create", "patch", "update"]),
-                rule(&[""], &["serviceaccounts/token"], &["create"]),
-                rule(
-                    &["coordination.k8s.io"],
-                    &["leases"],
-                    &["create", "delete", "get", "patch", "update"],
-                ),
-                rule(
-                    &["storage.k8s.io"],
-                    &["csinodes", "csidrivers"],
-                    &["create", "get", "list", "patch", "update", "watch"],
-                ),
-            ],
+            "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+            vec![requester("nodeclient")],
+        ),
+        (
+            "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+            vec![requester("selfnodeclient")],
         ),
         ("view", view),
     ]
 }
 
+/// What service proxies read.
+fn proxier() -> Vec<Value> {
+    vec![
+        rule(&[""], &["services", "endpoints"], &["list", "watch"]),
+        rule(
+            &["discovery.k8s.io"],
+            &["endpointslices"],
+            &["list", "watch"],
+        ),
+        rule(&[""], &["nodes"], &READ),
+        rule(
+            &["", "events.k8s.io"],
+            &["events"],
+            &["create", "patch", "update"],
+        ),
+    ]
+}
+
+/// What those ask who let the API say who may do what.
+fn delegator() -> Vec<Value> {
+    vec![
+        rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
+        rule(
+            &["authorization.k8s.io"],
+            &["subjectaccessreviews"],
+            &["create"],
+        ),
+    ]
+}
+
+/// Whose requests for a node's certificate are approved without anybody's looking.
+fn requester(what: &str) -> Value {
+    let resource = format!("certificatesigningrequests/{what}");
+    rule(&["certificates.k8s.io"], &[&resource], &["create"])
+}
+
 /// Bindings: their name, the role, the kind of subject and its name.
-const BINDINGS: [(&str, &str, &str, &str); 5] = [
+const BINDINGS: [(&str, &str, &str, &str); 6] = [
     ("cluster-admin", "cluster-admin", "Group", "system:masters"),
     (
         "system:basic-user",
@@ -318,7 +327,19 @@ const BINDINGS: [(&str, &str, &str, &str); 5] = [
         "Group",
         "system:unauthenticated",
     ),
-    ("system:node", "system:node", "Group", "system:nodes"),
+    (
+        "system:node-proxier",
+        "system:node-proxier",
+        "User",
+        "system:kube-proxy",
+    ),
+    // As kubeadm has it.
+    (
+        "kubeadm:node-autoapprove-certificate-rotation",
+        "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+        "Group",
+        "system:nodes",
+    ),
 ];
 
 fn role(name: &str, rules: &[Value]) -> Value {

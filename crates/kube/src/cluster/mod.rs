@@ -1,9 +1,11 @@
 //! A running cluster's state: one thread owns it, stores every change before it is answered, and
 //! publishes what there is. Readers and watchers never wait for writers.
 
+mod asking;
 mod bootstrap;
 
-use crate::api::{self, Context, Outcome, Request, Settings, Status, User};
+use crate::api::{self, Answer, Answers, Context, Outcome, Request, Settings, Status, User};
+use crate::audit::{Audit, Record, Source};
 use crate::metrics::Metrics;
 use crate::outward::Outward;
 use crate::store::{Change, Store};
@@ -19,6 +21,8 @@ use tokio::sync::{oneshot, watch};
 const KEPT: usize = 20_000;
 /// So many requests share a commit at most.
 const TOGETHER: usize = 64;
+/// So many answers of webhooks one request waits for at most.
+const MOST_ASKED: usize = 256;
 
 /// Where changes survive.
 pub trait Journal: Send {
@@ -45,9 +49,19 @@ pub struct Published {
 
 /// A piece of the owner's work.
 struct Work {
+    attempt: Attempt,
+    reply: oneshot::Sender<Result<Outcome, Status>>,
+}
+
+/// A request and all that its outcome depends on besides the objects: carried out again, it comes to the
+/// same.
+#[derive(Clone)]
+struct Attempt {
     user: User,
     request: Request,
-    reply: oneshot::Sender<Result<Outcome, Status>>,
+    now: i64,
+    entropy: [u8; 32],
+    answers: Answers,
 }
 
 /// A handle on a cluster.
@@ -59,6 +73,7 @@ pub struct Cluster {
     entropy: Entropy,
     clock: fn() -> i64,
     outward: Arc<Outward>,
+    audit: Arc<dyn Audit>,
     metrics: Metrics,
 }
 
@@ -84,6 +99,8 @@ pub struct Parts {
     pub clock: fn() -> i64,
     /// How the API server calls kubelets, pods and webhooks.
     pub outward: Arc<Outward>,
+    /// Where it is noted who did what.
+    pub audit: Arc<dyn Audit>,
 }
 
 impl Cluster {
@@ -99,6 +116,7 @@ impl Cluster {
             entropy,
             clock,
             outward,
+            audit,
         } = parts;
         bootstrap::fill(&mut store, &settings, clock(), entropy()?)?;
         let changes = store.take_changes();
@@ -119,8 +137,6 @@ impl Cluster {
             settings: settings.clone(),
             journal,
             publish,
-            entropy,
-            clock,
             metrics: metrics.clone(),
         };
         let thread = thread::Builder::new()
@@ -133,6 +149,7 @@ impl Cluster {
             entropy,
             clock,
             outward,
+            audit,
             metrics,
         };
         Ok((cluster, thread))
@@ -141,6 +158,25 @@ impl Cluster {
     /// The cluster's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Begins the record of a request.
+    pub(crate) fn begin(&self, user: &User, request: &Request, source: &Source) -> Record {
+        // Without randomness the request is refused, and its record needs no id of its own.
+        let id = crate::audit::id(&(self.entropy)().unwrap_or_default());
+        Record::begin(id, self.clock(), user, request, source)
+    }
+
+    /// Notes how a request was answered.
+    pub(crate) fn end(
+        &self,
+        record: Record,
+        outcome: Result<u16, &Status>,
+        annotations: &[(String, String)],
+        goes_on: bool,
+    ) {
+        let event = record.end(self.clock(), outcome, annotations, goes_on);
+        self.audit.record(&event);
     }
 
     /// How the API server calls others.
@@ -173,26 +209,57 @@ impl Cluster {
     /// # Errors
     /// Kubernetes' own; nothing has changed then.
     pub async fn request(&self, user: &User, request: Request) -> Result<Outcome, Status> {
-        if request.method == api::Method::Get {
-            let entropy = (self.entropy)().map_err(Status::internal)?;
-            let context = Context {
-                user,
-                now: self.clock(),
-                entropy,
-                settings: &self.settings,
-                metrics: &self.metrics,
-            };
-            return handle(&self.now().store, &context, &request);
-        }
-        let (reply, answered) = oneshot::channel();
-        let work = Work {
+        let mut attempt = Attempt {
             user: user.clone(),
             request,
-            reply,
+            now: self.clock(),
+            entropy: (self.entropy)().map_err(Status::internal)?,
+            answers: Answers::default(),
         };
+        loop {
+            let outcome = self.attempt(&attempt).await?;
+            let Answer::Questions(questions) = outcome.answer else {
+                return Ok(outcome);
+            };
+            if attempt.answers.len() >= MOST_ASKED {
+                let message = "the object changes faster than webhooks answer";
+                return Err(Status::internal(message));
+            }
+            for (question, answer) in asking::ask(&self.outward, questions).await {
+                attempt.answers.note(question, answer);
+            }
+        }
+    }
+
+    async fn attempt(&self, attempt: &Attempt) -> Result<Outcome, Status> {
+        if attempt.request.method == api::Method::Get {
+            return attempt.carry_out(&self.now().store, &self.settings, &self.metrics);
+        }
+        let (reply, answered) = oneshot::channel();
+        let attempt = attempt.clone();
         let ending = || Status::internal("the cluster is ending");
+        let work = Work { attempt, reply };
         self.queue.send(work).map_err(|_| ending())?;
         answered.await.map_err(|_| ending())?
+    }
+}
+
+impl Attempt {
+    fn carry_out(
+        &self,
+        store: &Store,
+        settings: &Settings,
+        metrics: &Metrics,
+    ) -> Result<Outcome, Status> {
+        let context = Context {
+            user: &self.user,
+            now: self.now,
+            entropy: self.entropy,
+            settings,
+            metrics,
+            answers: &self.answers,
+        };
+        handle(store, &context, &self.request)
     }
 }
 
@@ -207,8 +274,6 @@ struct Owner {
     settings: Arc<Settings>,
     journal: Box<dyn Journal>,
     publish: watch::Sender<Arc<Published>>,
-    entropy: Entropy,
-    clock: fn() -> i64,
     metrics: Metrics,
 }
 
@@ -231,7 +296,10 @@ impl Owner {
         let mut changes = Vec::new();
         let mut pending: Vec<Pending> = Vec::new();
         for work in waiting {
-            match self.carry_out(&store, &work) {
+            match work
+                .attempt
+                .carry_out(&store, &self.settings, &self.metrics)
+            {
                 Ok(mut outcome) => {
                     if let Some((changed, made)) = outcome.changed.take() {
                         store = changed;
@@ -255,17 +323,6 @@ impl Owner {
         for (reply, outcome) in pending {
             let _ = reply.send(Ok(outcome));
         }
-    }
-
-    fn carry_out(&self, store: &Store, work: &Work) -> Result<Outcome, Status> {
-        let context = Context {
-            user: &work.user,
-            now: (self.clock)(),
-            entropy: (self.entropy)().map_err(Status::internal)?,
-            settings: &self.settings,
-            metrics: &self.metrics,
-        };
-        handle(store, &context, &work.request)
     }
 
     fn publish(&self, before: &Published, store: Store, changes: Vec<Change>) {

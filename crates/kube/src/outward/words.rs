@@ -86,7 +86,13 @@ pub(super) fn broken(error: &hyper::Error) -> String {
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         return "EOF".to_owned();
     }
-    error.to_string()
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+    match source.map(io::Error::kind) {
+        Some(ErrorKind::UnexpectedEof) => "EOF".to_owned(),
+        Some(ErrorKind::ConnectionReset) => "read: connection reset by peer".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]

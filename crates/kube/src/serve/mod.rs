@@ -10,6 +10,7 @@ pub use authenticate::{Authenticator, Keys, KeysError};
 pub use tls::{TlsError, accept, acceptor};
 
 use crate::api::{Answer, Method, Request, Status, Target, User, connect};
+use crate::audit::{Record, Source};
 use crate::cluster::Cluster;
 use crate::outward::Body;
 use bytes::Bytes;
@@ -83,47 +84,120 @@ pub async fn converse(
 impl Server {
     async fn answer(&self, peer: &Peer, request: hyper::Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let answered = async {
-            let authorization = head
-                .headers
-                .get(AUTHORIZATION)
-                .and_then(|value| value.to_str().ok());
-            let user = match authorization {
-                // What anybody may know.
-                None if peer.certificates.is_empty() && PUBLIC.contains(&head.uri.path()) => {
-                    User::anonymous()
-                }
-                _ => self.user(peer, authorization)?,
-            };
-            let user = impersonate::user(&self.cluster.now().store, user, &head.headers)?;
-            let mut request = understand(&head)?;
-            // What others answer is theirs to read.
-            let mut body = Some(body);
-            if !goes_on(&request)
-                && let Some(body) = body.take()
-            {
-                request.body = read(body).await?;
-            }
-            let outcome = self.cluster.request(&user, request).await?;
-            let mut response = match outcome.answer {
-                Answer::Backend(backend) => {
-                    let outward = self.cluster.outward();
-                    let relay = Relay {
-                        outward,
-                        backend: *backend,
-                        head,
-                        body,
-                    };
-                    relay.answer().await?
-                }
-                answer => self.respond(answer)?,
-            };
-            for warning in outcome.warnings {
-                warn(&mut response, &warning);
-            }
-            Ok::<_, Status>(response)
+        let mut source = Source {
+            uri: head.uri.to_string(),
+            address: peer.address.map(|at| at.to_string()).unwrap_or_default(),
+            impersonator: None,
         };
-        answered.await.unwrap_or_else(|status| refusal(&status))
+        let understood = understand(&head);
+        let user = self.who(peer, &head, &mut source);
+        let nobody = User::anonymous();
+        let (request, user) = match (understood, user) {
+            (Ok(request), Ok(user)) => (request, user),
+            (Err(status), _) => return refusal(&status),
+            (Ok(request), Err(status)) => {
+                let record = self.cluster.begin(&nobody, &request, &source);
+                return self.ended(record, Err(status), Notes::default(), false);
+            }
+        };
+        let record = self.cluster.begin(&user, &request, &source);
+        let mut notes = Notes::default();
+        let goes_on = goes_on(&request) || request.flag("watch");
+        let answered = self.carry_out(&user, request, (head, body), &mut notes);
+        let answered = answered.await;
+        self.ended(record, answered, notes, goes_on)
+    }
+
+    /// Who asks, and as whom.
+    fn who(&self, peer: &Peer, head: &Parts, source: &mut Source) -> Result<User, Status> {
+        let authorization = head
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let caller = match authorization {
+            // What anybody may know.
+            None if peer.certificates.is_empty() && PUBLIC.contains(&head.uri.path()) => {
+                User::anonymous()
+            }
+            _ => self.user(peer, authorization)?,
+        };
+        let store = &self.cluster.now().store;
+        let user = impersonate::user(store, caller.clone(), &head.headers)?;
+        if user != caller {
+            source.impersonator = Some(caller);
+        }
+        Ok(user)
+    }
+
+    async fn carry_out(
+        &self,
+        user: &User,
+        mut request: Request,
+        (head, body): (Parts, Incoming),
+        notes: &mut Notes,
+    ) -> Result<Response<Body>, Status> {
+        // What others answer is theirs to read.
+        let mut body = Some(body);
+        if !goes_on(&request)
+            && let Some(body) = body.take()
+        {
+            request.body = read(body).await?;
+        }
+        let outcome = self.cluster.request(user, request).await?;
+        notes.annotations = outcome.annotations;
+        if let Answer::Document {
+            code: 201, body, ..
+        } = &outcome.answer
+        {
+            notes.made = crate::object::name(body).to_owned();
+        }
+        let mut response = match outcome.answer {
+            Answer::Backend(backend) => {
+                let relay = Relay {
+                    outward: self.cluster.outward(),
+                    backend: *backend,
+                    head,
+                    body,
+                };
+                relay.answer().await?
+            }
+            answer => self.respond(answer)?,
+        };
+        for warning in outcome.warnings {
+            warn(&mut response, &warning);
+        }
+        Ok(response)
+    }
+
+    /// An answer with its record's id, which is noted.
+    fn ended(
+        &self,
+        mut record: Record,
+        answered: Result<Response<Body>, Status>,
+        notes: Notes,
+        goes_on: bool,
+    ) -> Response<Body> {
+        let annotations = &notes.annotations;
+        record.made(&notes.made);
+        let id = HeaderValue::from_str(record.id());
+        let mut response = match answered {
+            Ok(response) => {
+                let code = response.status().as_u16();
+                tracing::debug!(audit_id = record.id(), code, "answered");
+                self.cluster.end(record, Ok(code), annotations, goes_on);
+                response
+            }
+            Err(status) => {
+                let code = status.code;
+                tracing::debug!(audit_id = record.id(), code, %status, "refused");
+                self.cluster.end(record, Err(&status), annotations, false);
+                refusal(&status)
+            }
+        };
+        if let Ok(id) = id {
+            response.headers_mut().insert("audit-id", id);
+        }
+        response
     }
 
     /// Who asks: whom the certificate names, or else the token.
@@ -171,10 +245,18 @@ impl Server {
                 Ok(document(201, &review, "application/json"))
             }
             Answer::Nothing => Ok(empty()),
-            // Whoever has the request passes it on.
-            Answer::Backend(_) => Err(Status::internal("nobody was asked")),
+            // Whoever has the request passes it on, and the cluster asks webhooks.
+            Answer::Backend(_) | Answer::Questions(_) => Err(Status::internal("nobody was asked")),
         }
     }
+}
+
+/// What the audit log should know of a request besides its answer.
+#[derive(Default)]
+struct Notes {
+    annotations: Vec<(String, String)>,
+    /// The name of what was made.
+    made: String,
 }
 
 /// Whether somebody else answers a request.

@@ -2,6 +2,7 @@
 
 use crate::wire::Wire;
 use kube::api::{Pace, Settings};
+use kube::audit::Audit;
 use kube::certificates::{AlternativeName, Authority, Issued, Profile, Subject, Usage};
 use kube::cluster::{Cluster, Journal, Parts};
 use kube::outward::{Identity, Outward};
@@ -11,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa};
 use serde_json::{Value, json};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 
@@ -39,12 +40,23 @@ pub(crate) fn now() -> i64 {
     since.as_secs().try_into().unwrap()
 }
 
+/// Audit events, in their order.
+#[derive(Default)]
+pub(crate) struct Events(pub(crate) Mutex<Vec<Value>>);
+
+impl Audit for Events {
+    fn record(&self, event: &Value) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
 pub(crate) struct World {
+    /// The cluster behind the API.
+    pub(crate) cluster: Cluster,
+    pub(crate) events: Arc<Events>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) trusted: String,
     pub(crate) address: SocketAddr,
-    /// The cluster behind the API.
-    pub(crate) cluster: Cluster,
 }
 
 /// A certificate authority as a lab makes one.
@@ -90,6 +102,7 @@ impl World {
             certificate: &own.certificate,
             key: &own.key,
         };
+        let events = Arc::new(Events::default());
         let outward = Outward::new(Arc::new(kube_client::Direct), identity).unwrap();
         let parts = Parts {
             settings: Settings {
@@ -106,9 +119,9 @@ impl World {
             entropy,
             clock: now,
             outward: Arc::new(outward.patience(Duration::from_secs(3))),
+            audit: events.clone(),
         };
         let (cluster, _thread) = Cluster::start(parts).unwrap();
-        let behind = cluster.clone();
         let keys = Keys {
             admin: ADMIN.to_owned(),
             signing: Keys::new_signing().unwrap(),
@@ -116,7 +129,7 @@ impl World {
             authority: trusted.clone(),
         };
         let server = Arc::new(Server {
-            cluster,
+            cluster: cluster.clone(),
             authenticator: Authenticator::new(keys).unwrap(),
         });
         let own = issue(&authority, "kube-apiserver", "", Usage::Server);
@@ -134,10 +147,11 @@ impl World {
             }
         });
         Self {
+            cluster,
+            events,
             authority: Arc::new(authority),
             trusted,
             address,
-            cluster: behind,
         }
     }
 

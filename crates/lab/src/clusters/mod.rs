@@ -1,6 +1,7 @@
 //! Kubernetes clusters of a lab: each has a state, keys, a network and nodes of its own, and comes
 //! back with the lab.
 
+mod audit;
 mod certificate;
 mod definition;
 mod error;
@@ -23,6 +24,7 @@ use running::Running;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 
@@ -65,6 +67,8 @@ pub struct Ground {
     pub runtime: Handle,
     /// The URL by which host programs reach the lab's internet.
     pub proxy: Option<String>,
+    /// Where it is noted who did what.
+    pub directory: PathBuf,
     /// How fast their control planes' own waiting passes.
     pub pace: kube::api::Pace,
 }
@@ -157,6 +161,7 @@ impl Clusters {
         drop(gone);
         self.ground.store.commit(&forgotten)?;
         self.record(name, None)?;
+        audit::forget(&self.ground.directory, name);
         let cloud = &self.ground.cloud;
         let leaving = cloud.arrange("cluster", move |fabric| layout.remove(fabric));
         self.ground.runtime.block_on(leaving)?;

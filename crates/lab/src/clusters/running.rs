@@ -1,5 +1,6 @@
 //! A cluster at work: its state, its API in the lab's networks, its controllers.
 
+use super::audit::Events;
 use super::definition::Definition;
 use super::journal::{self, Journal};
 use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node, outward};
@@ -71,7 +72,10 @@ impl Running {
                 tokio::join!(kube::controllers::run(cluster), scheduler, metrics);
             }
         });
-        let mut tasks = vec![controllers];
+        let authority = definition.certificates.authority();
+        let authority = Arc::new(authority.map_err(ClusterError::keys)?);
+        let signer = kube::certificates::signer::run(cluster.clone(), authority);
+        let mut tasks = vec![controllers, ground.runtime.spawn(signer)];
         for listener in listeners {
             let serving = serve(listener, tls.clone(), server.clone());
             tasks.push(ground.runtime.spawn(serving));
@@ -127,6 +131,7 @@ fn state(
         entropy: entropy::bytes,
         clock: unix_time,
         outward: Arc::new(outward),
+        audit: Arc::new(Events::new(&ground.directory, name)?),
     })?;
     Ok(cluster)
 }

@@ -191,6 +191,7 @@ fn each_node_pulls_for_itself() {
     a.remove(&name).unwrap();
     assert_eq!(a.find(&name), None);
     assert!(b.unpacked(&name).unwrap().is_some());
+    assert_eq!(machine.store.nodes().unwrap().len(), 2);
     machine.store.forget_node("b").unwrap();
     assert_eq!(b.find(&name), None);
     assert_eq!((machine.blobs(), machine.layers()), (0, 0));

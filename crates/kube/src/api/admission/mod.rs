@@ -2,11 +2,16 @@
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>
 
+mod attributes;
 mod limits;
 mod pod;
 pub(super) mod quota;
 mod service;
+mod signing;
 mod storage;
+
+pub(super) use attributes::{Attributes, Operation, What};
+pub(super) use signing::{approval, signature};
 
 use super::Call;
 use super::status::Status;
@@ -15,32 +20,48 @@ use crate::resource::Resource;
 use crate::store::Key;
 use serde_json::{Value, json};
 
-pub(super) fn create(
+/// What a new object gets before webhooks see it: upstream's mutating plugins. They run again after webhooks
+/// that changed it.
+pub(super) fn admit(
     call: &mut Call<'_>,
     resource: &Resource,
     object: &mut Value,
 ) -> Result<(), Status> {
     namespace_lifecycle(call, resource, object)?;
     match &*resource.kind {
-        "Pod" => pod::create(call, resource, object)?,
-        "Service" => service::allocate(call, resource, object)?,
-        "Namespace" => namespace(object),
-        "Job" => job(object),
+        "Pod" => pod::admit(call, resource, object)?,
         "PersistentVolumeClaim" => {
             storage::claim(call, object);
             limits::claim(call, resource, object)?;
             storage::protect(object, "kubernetes.io/pvc-protection");
-            object["status"] = json!({"phase": "Pending"});
         }
+        "PersistentVolume" => storage::protect(object, "kubernetes.io/pv-protection"),
+        "Node" => node(object),
+        "Ingress" => ingress(call, object),
+        "PriorityClass" => priority_class(call, resource, object)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What a new object gets when everybody has had their say.
+pub(super) fn prepare(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    object: &mut Value,
+) -> Result<(), Status> {
+    match &*resource.kind {
+        "Pod" => pod::prepare(object),
+        "Service" => service::allocate(call, resource, object)?,
+        "Namespace" => namespace(object),
+        "Job" => job(object),
+        "PersistentVolumeClaim" => object["status"] = json!({"phase": "Pending"}),
         "PersistentVolume" => {
-            storage::protect(object, "kubernetes.io/pv-protection");
             let now = call.now();
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": now});
         }
         "CustomResourceDefinition" => definition(call, object),
-        "Node" => node(object),
-        "Ingress" => ingress(call, object),
-        "PriorityClass" => priority_class(call, resource, object)?,
+        "CertificateSigningRequest" => signing::request(call, object),
         _ => {}
     }
     Ok(())

@@ -7,17 +7,21 @@ use crate::resource::Resource;
 use crate::store::Key;
 use serde_json::{Value, json};
 
+/// What a new pod's status says.
+pub(super) fn prepare(object: &mut Value) {
+    object::map_mut(object, "status").insert("phase".to_owned(), "Pending".into());
+    let class = qos_class(object);
+    object["status"]["qosClass"] = class.into();
+}
+
 /// What a new pod gets.
-pub(super) fn create(
+pub(super) fn admit(
     call: &mut Call<'_>,
     resource: &Resource,
     object: &mut Value,
 ) -> Result<(), Status> {
     super::limits::pod(call, resource, object)?;
     runtime(call, resource, object)?;
-    object::map_mut(object, "status").insert("phase".to_owned(), "Pending".into());
-    let class = qos_class(object);
-    object["status"]["qosClass"] = class.into();
     priority(call, resource, object)?;
     tolerations(object, call.context.settings.pace.timer(300));
     service_account(call, object)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{Context, Pace, Request, Settings, User, handle};
+use crate::api::{Answers, Context, Pace, Request, Settings, User, handle};
 use crate::store::Store;
 
 fn settings() -> Settings {
@@ -111,6 +111,7 @@ fn ask(path: &str) -> Result<Answer, Status> {
         entropy: [0; 32],
         settings: &settings,
         metrics: &crate::metrics::Metrics::default(),
+        answers: &Answers::default(),
     };
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty());

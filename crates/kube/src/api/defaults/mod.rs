@@ -2,6 +2,7 @@
 //!
 //! Each rule is a field's "Defaults to …" in <https://kubernetes.io/docs/reference/kubernetes-api/>.
 
+mod admission;
 mod limits;
 mod network;
 mod pod;
@@ -48,6 +49,8 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
         }
         "RoleBinding" | "ClusterRoleBinding" => bindings(map),
         "CustomResourceDefinition" => definition(map),
+        "MutatingWebhookConfiguration" => admission::webhooks(map, true),
+        "ValidatingWebhookConfiguration" => admission::webhooks(map, false),
         _ => {}
     }
 }

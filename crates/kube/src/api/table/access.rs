@@ -1,4 +1,4 @@
-//! Accounts, roles, bindings.
+//! Accounts, roles, bindings, certificates, webhooks.
 
 use super::{Printer, age, col, num, wide};
 use crate::object::{list, text};
@@ -57,3 +57,52 @@ pub(super) const BINDING: Printer = Printer {
         ]
     },
 };
+
+pub(super) const WEBHOOKS: Printer = Printer {
+    columns: &[num("Webhooks"), col("Age")],
+    cells: |object, now| {
+        vec![
+            json!(list(object, &["webhooks"]).len()),
+            age::of(object, now),
+        ]
+    },
+};
+
+pub(super) const SIGNING_REQUEST: Printer = Printer {
+    columns: &[
+        col("Age"),
+        col("SignerName"),
+        col("Requestor"),
+        col("RequestedDuration"),
+        col("Condition"),
+    ],
+    cells: |object, now| {
+        let seconds = object["spec"]["expirationSeconds"].as_i64();
+        vec![
+            age::of(object, now),
+            json!(text(object, &["spec", "signerName"])),
+            json!(text(object, &["spec", "username"])),
+            json!(seconds.map_or_else(|| "<none>".to_owned(), age::told)),
+            json!(decision(object)),
+        ]
+    },
+};
+
+/// What became of a request for a certificate.
+fn decision(request: &Value) -> String {
+    let conditions = list(request, &["status", "conditions"]);
+    let has = |kind: &str| conditions.iter().any(|condition| condition["type"] == kind);
+    let mut told = match (has("Denied"), has("Approved")) {
+        (true, _) => "Denied",
+        (false, true) => "Approved",
+        (false, false) => "Pending",
+    }
+    .to_owned();
+    if has("Failed") {
+        told.push_str(",Failed");
+    }
+    if !text(request, &["status", "certificate"]).is_empty() {
+        told.push_str(",Issued");
+    }
+    told
+}

@@ -103,6 +103,8 @@ fn printer(resource: &Resource) -> Printer {
         "ServiceAccount" => access::SERVICE_ACCOUNT,
         "Role" | "ClusterRole" | "CustomResourceDefinition" => access::CREATED,
         "RoleBinding" | "ClusterRoleBinding" => access::BINDING,
+        "CertificateSigningRequest" => access::SIGNING_REQUEST,
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => access::WEBHOOKS,
         _ => AGE,
     }
 }

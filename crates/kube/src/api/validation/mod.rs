@@ -1,9 +1,11 @@
 //! What can't be, field by field, as upstream says it.
 
+mod admission;
 mod metadata;
 mod network;
 mod pod;
 mod shape;
+mod signing;
 mod storage;
 mod workload;
 
@@ -59,6 +61,10 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         }
         "StorageClass" => storage::class(object, &mut causes),
         "HorizontalPodAutoscaler" => workload::autoscaler(&object["spec"], &mut causes),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
+            admission::webhooks(object, &mut causes);
+        }
+        "CertificateSigningRequest" => signing::request(object, &mut causes),
         _ => {}
     }
     causes
@@ -122,6 +128,7 @@ fn fixed(resource: &Resource, live: &Value, object: &Value) -> Vec<Cause> {
         "StorageClass" => &[&["provisioner"], &["parameters"], &["reclaimPolicy"]],
         "Secret" => &[&["type"]],
         "PriorityClass" => &[&["value"]],
+        "CertificateSigningRequest" => &[&["spec"]],
         "CustomResourceDefinition" => &[
             &["spec", "group"],
             &["spec", "scope"],

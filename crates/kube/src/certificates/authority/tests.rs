@@ -49,6 +49,41 @@ pub(crate) fn authority() -> (String, String) {
     (certificate, key.serialize_pem())
 }
 
+/// A request in PEM, with a key of its own.
+pub(crate) fn signing_request(user: &str, groups: &[&str], names: &[AlternativeName]) -> String {
+    let random = SystemRandom::new();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let made = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, made.as_ref(), &random).unwrap();
+    let subject = Subject {
+        user: user.to_owned(),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let kind = [der::value(der::OID, EC_KEY), der::value(der::OID, P256)].concat();
+    let kind = der::value(der::SEQUENCE, &kind);
+    let point = der::bits(key.public_key().as_ref());
+    let public = der::structure(der::SEQUENCE, &[&kind, &point]);
+    let names: Vec<u8> = names.iter().flat_map(named).collect();
+    let names = extended(ALTERNATIVE_NAMES, false, &der::value(der::SEQUENCE, &names));
+    let names = der::value(der::SET, &der::value(der::SEQUENCE, &names));
+    let asked = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e];
+    let asked = der::structure(der::SEQUENCE, &[&der::value(der::OID, &asked), &names]);
+    let signed = der::structure(
+        der::SEQUENCE,
+        &[
+            &der::value(der::INTEGER, &[0]),
+            &subject.der(),
+            &public,
+            &der::value(der::at(0), &asked),
+        ],
+    );
+    let signature = key.sign(&random, &signed).unwrap();
+    let algorithm = der::value(der::SEQUENCE, &der::value(der::OID, ECDSA_SHA256));
+    let signature = der::bits(signature.as_ref());
+    let whole = der::structure(der::SEQUENCE, &[&signed, &algorithm, &signature]);
+    to_pem("CERTIFICATE REQUEST", &whole)
+}
+
 const NOW: i64 = 1_800_000_000;
 
 fn profile(usages: &[Usage]) -> Profile<'_> {

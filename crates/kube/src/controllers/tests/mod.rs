@@ -71,6 +71,7 @@ impl<const N: usize> World<N> {
             entropy,
             clock: clock::<N>,
             outward: std::sync::Arc::new(crate::outward::Outward::nowhere()),
+            audit: std::sync::Arc::new(crate::audit::Unrecorded),
         })
         .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,0 +1,178 @@
+//! Webhooks over TLS.
+
+use crate::wire::{Wire, acceptor};
+use crate::world::{World, issue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::certificates::Usage;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// What a webhook sends for a review.
+type Answer = fn(&Value) -> Vec<u8>;
+
+/// A webhook behind a service.
+async fn hook(world: &World, answer: Answer) -> u16 {
+    let own = issue(&world.authority, "hook", "", Usage::Server);
+    let tls = acceptor(&own, None);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = tls.accept(stream).await else {
+                    return;
+                };
+                let mut wire = Wire::new(stream);
+                let asked = wire.message().await;
+                assert_eq!(asked.first, "POST /check?timeout=2s HTTP/1.1");
+                assert_eq!(asked.header("host"), Some("hook.default.svc:443"));
+                wire.send(&answer(&asked.document())).await;
+            });
+        }
+    });
+    let service = json!({
+        "metadata": {"name": "hook"}, "spec": {"ports": [{"port": 443, "targetPort": 8443}]},
+    });
+    world
+        .create("/api/v1/namespaces/default/services", &service)
+        .await;
+    let endpoints = json!({
+        "metadata": {"name": "hook"},
+        "subsets": [{"addresses": [{"ip": "127.0.0.1"}], "ports": [{"port": port}]}],
+    });
+    world
+        .create("/api/v1/namespaces/default/endpoints", &endpoints)
+        .await;
+    let configuration = json!({"metadata": {"name": "hook"}, "webhooks": [{
+        "name": "hook.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 2,
+        "clientConfig": {
+            "caBundle": STANDARD.encode(&world.trusted),
+            "service": {"namespace": "default", "name": "hook", "path": "/check"},
+        },
+        "rules": [{
+            "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"],
+            "resources": ["configmaps"],
+        }],
+    }]});
+    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    world.create(path, &configuration).await;
+    port
+}
+
+fn whole(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// K8S-API: a webhook behind a service changes objects, those of several callers at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_behind_services_are_asked() {
+    let world = World::new().await;
+    hook(&world, |review| {
+        let name = review["request"]["name"].as_str().unwrap();
+        let patch = json!([{"op": "add", "path": "/data", "value": {"seen": name}}]);
+        let response = json!({
+            "uid": review["request"]["uid"], "allowed": name != "bad",
+            "status": {"message": "bad is bad"},
+            "patchType": "JSONPatch", "patch": STANDARD.encode(patch.to_string()),
+        });
+        let answer = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response,
+        });
+        whole(&answer.to_string())
+    })
+    .await;
+    let names: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
+    let objects: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"metadata": {"name": name}}))
+        .collect();
+    let making = objects.iter().map(|object| world.ask("POST", MAPS, object));
+    for (name, made) in names.iter().zip(join(making).await) {
+        assert_eq!((made.0, &made.1["data"]["seen"]), (201, &json!(name)));
+    }
+    let (code, status) = world
+        .ask("POST", MAPS, &json!({"metadata": {"name": "bad"}}))
+        .await;
+    let told = "admission webhook \"hook.example.com\" denied the request: bad is bad";
+    assert_eq!((code, &status["message"]), (400, &json!(told)));
+    let events = world.events.0.lock().unwrap();
+    assert!(
+        events
+            .iter()
+            .any(|event| event["responseStatus"]["message"] == told)
+    );
+}
+
+/// Waits for all.
+async fn join<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = all.map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (one, done) in waiting.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let std::task::Poll::Ready(value) = one.as_mut().poll(context)
+            {
+                *done = Some(value);
+            }
+        }
+        if done.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// K8S-API: a webhook that answers nonsense, late or never is told of in upstream's words.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_fail_are_told_of() {
+    const CALLING: &str = "Internal error occurred: failed calling webhook \"hook.example.com\": failed to call webhook: ";
+    let answers: [(Answer, &str); 5] = [
+        (
+            |_| b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            "the server could not find the requested resource",
+        ),
+        (
+            |_| b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\nwhy?".to_vec(),
+            "an error on the server (\"why?\") has prevented the request from succeeding",
+        ),
+        (
+            |_| whole("{"),
+            "couldn't get version/kind; json parse error: ",
+        ),
+        (
+            |_| Vec::new(),
+            "Post \"https://hook.default.svc:443/check?timeout=2s\": EOF",
+        ),
+        (
+            |_| {
+                std::thread::sleep(std::time::Duration::from_secs(3));
+                Vec::new()
+            },
+            "Post \"https://hook.default.svc:443/check?timeout=2s\": context deadline exceeded",
+        ),
+    ];
+    for (answer, told) in answers {
+        let world = World::new().await;
+        hook(&world, answer).await;
+        let (code, status) = world
+            .ask("POST", MAPS, &json!({"metadata": {"name": "m"}}))
+            .await;
+        let message = status["message"].as_str().unwrap();
+        assert!(
+            code == 500 && message.starts_with(&format!("{CALLING}{told}")),
+            "{message}"
+        );
+    }
+}
