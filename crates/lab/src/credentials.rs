@@ -18,6 +18,9 @@ pub struct Credentials {
     pub aws_secret_access_key: String,
     /// The password of the SOCKS5 proxy's user `skylab`.
     pub socks_token: String,
+    /// What a reader of the lab's metrics shows.
+    #[serde(default)]
+    pub metrics_token: String,
 }
 
 /// Why the keys can't be had.
@@ -67,12 +70,23 @@ impl Credentials {
     /// # Errors
     /// The file can't be read or written, or is damaged.
     pub fn load_or_make(state: &StateDir) -> Result<Self, CredentialsError> {
-        if let Some(credentials) = Self::load(state)? {
-            return Ok(credentials);
-        }
         let path = state.credentials();
+        let stored = Self::load(state)?;
+        if let Some(credentials) = &stored
+            && !credentials.metrics_token.is_empty()
+        {
+            return Ok(credentials.clone());
+        }
         let write = || -> io::Result<Self> {
-            let made = Self::generate()?;
+            let fresh = Self::generate()?;
+            let made = match stored.clone() {
+                // An older version made the others.
+                Some(stored) => Self {
+                    metrics_token: fresh.metrics_token,
+                    ..stored
+                },
+                None => fresh,
+            };
             private_file::write(&path, &serde_json::to_vec_pretty(&made)?)?;
             Ok(made)
         };
@@ -87,6 +101,7 @@ impl Credentials {
             aws_access_key_id: format!("AKIA{}", entropy::text::<16>(UPPER)?),
             aws_secret_access_key: entropy::text::<40>(SECRET)?,
             socks_token: entropy::text::<32>(TOKEN)?,
+            metrics_token: entropy::text::<32>(TOKEN)?,
         })
     }
 }
@@ -109,6 +124,12 @@ mod tests {
         assert!(first == Credentials::load_or_make(&state).unwrap());
         let mode = state.credentials().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let mut older = serde_json::to_value(&first).unwrap();
+        older.as_object_mut().unwrap().remove("metrics_token");
+        std::fs::write(state.credentials(), older.to_string()).unwrap();
+        let completed = Credentials::load_or_make(&state).unwrap();
+        assert_eq!(completed.socks_token, first.socks_token);
+        assert_eq!(completed.metrics_token.len(), 32);
         std::fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -10,7 +10,7 @@
 //!   [`socks`]: the proxy;
 //! * [`internet`], [`names`], [`metadata`], [`clock`], [`presence`]: what the lab is to its networks;
 //! * [`guests`], [`place`]: who runs where; [`explain`]: why a packet got through or did not;
-//!   [`capture`]: the packets themselves;
+//!   [`capture`]: the packets themselves; [`metrics`]: how it fares;
 //! * [`run`]: all of it, from start to end.
 
 pub mod authority;
@@ -29,6 +29,7 @@ pub mod internet;
 pub mod lock;
 pub mod log;
 pub mod metadata;
+pub mod metrics;
 pub mod names;
 pub mod paths;
 pub mod place;

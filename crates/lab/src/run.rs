@@ -9,6 +9,7 @@ use crate::guests::{Consoles, Guests};
 use crate::http::{self, Api, Keys};
 use crate::lock::{LockError, StateLock};
 use crate::metadata::Metadata;
+use crate::metrics;
 use crate::paths::{PathsError, StateDir};
 use crate::presence::{self, Services, Serving};
 use crate::socks::{self, Admission};
@@ -187,6 +188,8 @@ impl Lab<'_> {
         let clusters = self
             .clusters(runtime.clone(), ports, guests.clone())
             .await?;
+        let started = unix_time();
+        metrics::provide(&self.cloud, guests.clone(), clusters.clone(), started);
         let end = Arc::new(Notify::new());
         let control = control::listen(&self.options.state)
             .map_err(start("the control socket can't be opened"))?;
@@ -199,7 +202,7 @@ impl Lab<'_> {
             end: end.clone(),
             state: self.options.state.clone(),
             ports,
-            started: unix_time(),
+            started,
         };
         control::serve(control, service).map_err(start("no thread"))?;
         let mut terminated = signal(SignalKind::terminate()).map_err(start("no signals"))?;
@@ -257,6 +260,7 @@ impl Lab<'_> {
             id: self.credentials.aws_access_key_id.clone(),
             secret: self.credentials.aws_secret_access_key.clone(),
             any: self.options.any_key,
+            metrics: self.credentials.metrics_token.clone(),
         };
         Api::new(self.cloud.clone(), keys, self.options.rules, consoles)
     }

@@ -137,7 +137,7 @@ async fn counted(caller: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// Whether two texts are equal, in a time that tells nothing about where they differ.
-fn same(left: &[u8], right: &[u8]) -> bool {
+pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len()
         && left
             .iter()

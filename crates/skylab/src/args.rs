@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Down,
     /// End the lab and empty its state
     Reset,
+    /// Print what the lab counts and measures, as Prometheus reads it
+    Metrics(Metrics),
     /// Keep a lab as one file, and bring it back from one
     #[command(subcommand)]
     Snapshot(Snapshot),
@@ -59,6 +61,19 @@ pub(crate) enum Command {
     /// What a demo runs at places
     #[command(subcommand, hide = true)]
     Probe(Probe),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Prometheus reads the same from the port of AWS's API, with a token of the lab's own.
+
+Examples:
+  skylab metrics
+  skylab metrics --scrape-config >prometheus.yml && prometheus --config.file prometheus.yml")]
+pub(crate) struct Metrics {
+    /// Print a configuration for Prometheus, token included, instead
+    #[arg(long)]
+    pub(crate) scrape_config: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -42,6 +42,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Up(up) => command::up::run(&state, &up),
         Command::Status(status) => command::status::run(&state, &status),
         Command::Down => command::down::run(&state),
+        Command::Metrics(metrics) => command::metrics::run(&state, &metrics),
         Command::Reset => command::reset::run(&state),
         Command::Snapshot(snapshot) => command::snapshot::run(&state, snapshot),
         Command::Env(env) => command::env::run(&state, &env),
@@ -64,9 +65,22 @@ fn unparsed(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ if std::env::args().any(|word| word == "exec" || word == "shell") => {
-            ExitCode::from(failure::EXEC)
+        _ => match command().as_deref() {
+            Some("exec" | "shell") => ExitCode::from(failure::EXEC),
+            _ => ExitCode::from(USAGE),
+        },
+    }
+}
+
+/// The command that was meant: the first word that is neither a flag nor a flag's value.
+fn command() -> Option<String> {
+    let mut words = std::env::args().skip(1);
+    loop {
+        let word = words.next()?;
+        match word.as_str() {
+            "--state" => drop(words.next()),
+            flag if flag.starts_with('-') => {}
+            _ => return Some(word),
         }
-        _ => ExitCode::from(USAGE),
     }
 }

@@ -12,6 +12,7 @@ pub use health::{Health, Trouble};
 pub(crate) use owner::unix_time;
 
 use crate::internet::PlaceError;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use aws::model::{Pace, State};
 use fabric::{Fabric, HostId, NetworkId};
@@ -100,6 +101,7 @@ pub struct Cloud {
     queue: mpsc::Sender<Work>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     health: Health,
+    metrics: Metrics,
     packets: bool,
 }
 
@@ -128,12 +130,13 @@ pub fn start(state: State, backing: Backing, rules: Rules) -> io::Result<(Cloud,
     let health = Health::default();
     let fabric = owner::whole_fabric(&state);
     let (publish, snapshots) = watch::channel(Arc::new(Snapshot { state, fabric }));
-    let seen = health.clone();
+    let metrics = Metrics::default();
+    let (seen, measured) = (health.clone(), metrics.clone());
     let (ready, started) = mpsc::channel();
     let thread = thread::Builder::new()
         .name("cloud".to_owned())
         .spawn(move || {
-            owner::Owned::new(publish, backing, seen, rules).run(&work, || {
+            owner::Owned::new(publish, backing, seen, measured, rules).run(&work, || {
                 // Whoever started the thread may be gone; the work goes on.
                 let _ = ready.send(());
             });
@@ -144,6 +147,7 @@ pub fn start(state: State, backing: Backing, rules: Rules) -> io::Result<(Cloud,
         queue: queue.clone(),
         snapshots,
         health,
+        metrics,
         packets,
     };
     Ok((cloud, Owner { thread, queue }))
@@ -163,6 +167,11 @@ impl Cloud {
     /// What goes wrong at present.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// What the lab counts and measures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Whether the lab forwards packets.

@@ -3,6 +3,7 @@
 use super::group::{Group, LIMIT};
 use super::{Backing, Failure, Health, Rules, Snapshot, Work};
 use crate::internet::{self, PlaceError};
+use crate::metrics::{Family, Labels, Metrics};
 use aws::Moment;
 use aws::compile::Outside;
 use aws::model::State;
@@ -20,6 +21,39 @@ use tokio::sync::watch;
 const RETRY: Duration = Duration::from_secs(1);
 /// With nothing to wait for, the owner looks at the clock this often.
 const IDLE: Duration = Duration::from_secs(3600);
+
+const fn family(name: &'static str, help: &'static str) -> Family {
+    Family { name, help }
+}
+
+const COMMIT: Family = family(
+    "skylab_commit_seconds",
+    "How long it takes to write a group of changes to the disk.",
+);
+const RECORDS: Family = family(
+    "skylab_commit_records_total",
+    "Records that were written to the disk.",
+);
+const NOT_STORED: Family = family(
+    "skylab_commit_failures_total",
+    "Groups of changes that could not be written to the disk.",
+);
+const COMPILE: Family = family(
+    "skylab_compile_seconds",
+    "How long it takes to compile a group of changes to the fabric.",
+);
+const APPLY: Family = family(
+    "skylab_apply_seconds",
+    "How long it takes to make the kernel obey a fabric.",
+);
+const CHANGES: Family = family(
+    "skylab_apply_changes_total",
+    "Things in the kernel that were made, changed or removed.",
+);
+const NOT_APPLIED: Family = family(
+    "skylab_apply_failures_total",
+    "Fabrics that the kernel refused.",
+);
 
 /// What the lab's clouds know of the world outside.
 fn outside() -> Outside {
@@ -50,6 +84,7 @@ pub(super) struct Owned {
     store: Arc<crate::store::Store>,
     engine: Option<Engine>,
     health: Health,
+    metrics: Metrics,
     /// How the clouds' own services act.
     rules: Rules,
     /// When the kernel has to be tried again, because the last application failed.
@@ -65,6 +100,7 @@ impl Owned {
         publish: watch::Sender<Arc<Snapshot>>,
         backing: Backing,
         health: Health,
+        metrics: Metrics,
         rules: Rules,
     ) -> Self {
         let snapshot = publish.borrow().clone();
@@ -74,6 +110,7 @@ impl Owned {
             store: backing.store,
             engine: backing.engine.map(|make| make()),
             health,
+            metrics,
             rules,
             retry: None,
             unsound: BTreeSet::new(),
@@ -178,6 +215,7 @@ impl Owned {
         if let Err(error) = self.store.commit(&changes) {
             tracing::error!(request = requests, %error, "not stored");
             self.health.bad("store", &error);
+            self.metrics.count(NOT_STORED, Labels::new(), 1);
             return group.answer(&Err(Failure::Store(error.to_string())));
         }
         self.health.good("store");
@@ -185,6 +223,10 @@ impl Owned {
         let mut fabric = self.snapshot.fabric.clone();
         aws::compile::update(&mut fabric, group.before(), group.working(), &outside());
         let compiled = begun.elapsed() - committed;
+        self.metrics.took(COMMIT, Labels::new(), committed);
+        self.metrics.took(COMPILE, Labels::new(), compiled);
+        let written = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+        self.metrics.count(RECORDS, Labels::new(), written);
         tracing::debug!(
             request = requests,
             records = changes.len(),
@@ -210,6 +252,9 @@ impl Owned {
                 self.retry = unsound.then(|| Instant::now() + RETRY);
                 self.health.good("packets");
                 self.tell_unsound(&applied.unsound);
+                self.metrics.took(APPLY, Labels::new(), begun.elapsed());
+                let changed = u64::try_from(applied.changes).unwrap_or(u64::MAX);
+                self.metrics.count(CHANGES, Labels::new(), changed);
                 tracing::debug!(
                     request = requests,
                     changes = applied.changes,
@@ -219,6 +264,7 @@ impl Owned {
             }
             Err(error) => {
                 tracing::error!(request = requests, %error, "not applied");
+                self.metrics.count(NOT_APPLIED, Labels::new(), 1);
                 self.health.bad(
                     "packets",
                     format!("the kernel does not obey the newest state: {error}"),

@@ -28,6 +28,8 @@ pub enum Request {
     Kube(KubeRequest),
     /// Write a snapshot of the state to the descriptor that travels along.
     Snapshot,
+    /// What the lab counts and measures.
+    Metrics,
     /// End the lab.
     Down,
 }
@@ -115,6 +117,8 @@ pub enum Reply {
     Clusters(Vec<ClusterInfo>),
     /// To [`KubeRequest::Kubeconfig`].
     Kubeconfig(Kubeconfig),
+    /// To [`Request::Metrics`]: a page for Prometheus.
+    Metrics(String),
     /// To [`Request::Snapshot`].
     Saved(Saved),
     /// The lab is ending.

@@ -150,6 +150,7 @@ fn answer(
             };
             refuse(kind, error).into()
         }),
+        Request::Metrics => Reply::Metrics(service.cloud.metrics().page()),
         Request::Snapshot => match snapshot(service, descriptors) {
             Ok(saved) => Reply::Saved(saved),
             Err(refusal) => refusal.into(),

@@ -1,15 +1,18 @@
 //! AWS's APIs over HTTP: a request's signature, its service, its operation, its answer.
 
-use super::{request_id, respond};
+use super::{plain, request_id, respond};
 use crate::cloud::{Cloud, Rules, unix_time};
 use crate::entropy;
 use crate::guests::Consoles;
+use crate::metrics::{self, Family, Labels};
+use crate::socks::same;
 use aws::api::Answer;
 use aws::model::{Context, InstanceId, State};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
 use hyper::Response;
+use std::borrow::Cow;
 use std::time::Instant;
 use wire::error::ApiError;
 use wire::query::{Node, pairs};
@@ -24,6 +27,8 @@ pub struct Keys {
     pub secret: String,
     /// Whether any other is as good (`--any-key`).
     pub any: bool,
+    /// The token of the lab's metrics.
+    pub metrics: String,
 }
 
 /// AWS's APIs of one lab.
@@ -49,6 +54,38 @@ enum Operation {
     Sts(wire::sts::Request),
 }
 
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::AutoScaling => "autoscaling",
+            Self::Ec2 => "ec2",
+            Self::Sts => "sts",
+        }
+    }
+}
+
+impl Operation {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::AutoScaling(request) => request.name(),
+            Self::Ec2(request) => request.name(),
+            Self::Sts(request) => request.name(),
+        }
+    }
+}
+
+/// The operation of a request that names none that there is.
+const UNKNOWN: &str = "-";
+
+const CALLS: Family = Family {
+    name: "skylab_api_calls_total",
+    help: "Calls of the clouds' APIs, by operation and outcome.",
+};
+const CALL_TIME: Family = Family {
+    name: "skylab_api_call_seconds",
+    help: "How long calls of the clouds' APIs take, by operation.",
+};
+
 impl Api {
     /// The APIs of an account.
     pub fn new(cloud: Cloud, keys: Keys, rules: Rules, consoles: Consoles) -> Self {
@@ -65,9 +102,21 @@ impl Api {
         let id = request_id::fresh();
         let begun = Instant::now();
         let call = Call::read(head, &body);
-        let (service, outcome) = self.outcome(&call, &body, &id).await;
+        let (service, operation, outcome) = self.outcome(&call, &body, &id).await;
+        let took = begun.elapsed();
         let action = call.parameter("Action").unwrap_or("-");
-        let took_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let answer = match &outcome {
+            Ok(_) => "OK".into(),
+            Err(error) => Cow::Owned(error.code.clone()),
+        };
+        let mut labels: Labels = vec![
+            ("service", service.name().into()),
+            ("action", operation.into()),
+        ];
+        self.cloud.metrics().took(CALL_TIME, labels.clone(), took);
+        labels.push(("code", answer));
+        self.cloud.metrics().count(CALLS, labels, 1);
         match outcome {
             Ok(body) => {
                 tracing::info!(request = id, action, status = 200, took_us, "api call");
@@ -86,15 +135,34 @@ impl Api {
         }
     }
 
+    /// The lab's metrics, for whoever has their token.
+    pub(super) fn metrics(&self, head: &Parts) -> Response<Full<Bytes>> {
+        let bearer = head
+            .headers
+            .get(http::header::AUTHORIZATION)
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        if head.method != http::Method::GET {
+            return plain(405, "metrics are read with GET");
+        }
+        if !bearer.is_some_and(|bearer| same(bearer, self.keys.metrics.as_bytes())) {
+            return plain(
+                401,
+                "metrics need their token; see: skylab metrics --scrape-config",
+            );
+        }
+        let page = self.cloud.metrics().page();
+        respond(200, metrics::CONTENT_TYPE, &request_id::fresh(), page)
+    }
+
     async fn outcome(
         &self,
         call: &Call,
         body: &[u8],
         id: &str,
-    ) -> (Service, Result<String, ApiError>) {
+    ) -> (Service, &'static str, Result<String, ApiError>) {
         let claim = match call.verify(&self.keys, body) {
             Ok(claim) => claim,
-            Err(error) => return (Service::Ec2, Err(error)),
+            Err(error) => return (Service::Ec2, UNKNOWN, Err(error)),
         };
         let service = match claim.service.as_str() {
             "autoscaling" => Service::AutoScaling,
@@ -104,14 +172,16 @@ impl Api {
                 let message = format!(
                     "Skylab does not have the service {other:?} yet; it has autoscaling, ec2 and sts"
                 );
-                return (Service::Sts, Err(unsupported(message)));
+                return (Service::Sts, UNKNOWN, Err(unsupported(message)));
             }
         };
-        let outcome = match call.operation(service) {
-            Ok(operation) => self.carry_out(operation, claim, id).await,
-            Err(error) => Err(error),
-        };
-        (service, outcome)
+        match call.operation(service) {
+            Ok(operation) => {
+                let name = operation.name();
+                (service, name, self.carry_out(operation, claim, id).await)
+            }
+            Err(error) => (service, UNKNOWN, Err(error)),
+        }
     }
 
     async fn carry_out(
@@ -177,11 +247,7 @@ fn run(
 
 /// Whether an operation only looks: then the published snapshot is enough.
 fn reads(operation: &Operation) -> bool {
-    aws::api::reads_only(match operation {
-        Operation::AutoScaling(request) => request.name(),
-        Operation::Ec2(request) => request.name(),
-        Operation::Sts(request) => request.name(),
-    })
+    aws::api::reads_only(operation.name())
 }
 
 /// An HTTP request as far as AWS's protocols look at it.

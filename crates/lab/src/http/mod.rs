@@ -28,6 +28,8 @@ use tokio_rustls::TlsAcceptor;
 const CONNECTIONS: usize = 1024;
 /// A caller has so long for a request's headers, and for a TLS handshake.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Where the lab's metrics are; no cloud has such a path.
+pub const METRICS: &str = "/_skylab/metrics";
 /// No request body is longer. EC2's longest, user data and rule lists, stay below it.
 const BODY: usize = 4 << 20;
 
@@ -108,6 +110,9 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> 
         return plain(403, &denied.to_string());
     }
     let (head, body) = request.into_parts();
+    if head.uri.path() == METRICS {
+        return api.metrics(&head);
+    }
     match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
         Ok(Ok(body)) => api.answer(&head, body.to_bytes()).await,
         Ok(Err(error)) if error.is::<LengthLimitError>() => plain(413, "the request is too long"),

@@ -95,7 +95,7 @@ fn kube(state: &StateDir, named: Option<&str>) -> Result<Vec<Variable>, Failure>
     Ok(variables)
 }
 
-fn credentials(state: &StateDir) -> Result<Credentials, Failure> {
+pub(crate) fn credentials(state: &StateDir) -> Result<Credentials, Failure> {
     let missing = || {
         Failure::new(
             1,

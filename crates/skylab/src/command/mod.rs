@@ -8,6 +8,7 @@ pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod kube;
+pub(crate) mod metrics;
 pub(crate) mod reset;
 pub(crate) mod shell;
 pub(crate) mod snapshot;

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::failure::Failure;
 use lab::control::{self, ControlError, Reply, Request, Status};
+use lab::http::METRICS;
 use lab::paths::StateDir;
 use std::fmt::Write;
 
@@ -41,6 +42,10 @@ fn told(status: &Status) -> String {
     if let Some(socks) = status.ports.socks {
         line("socks", format!("127.0.0.1:{socks}"));
     }
+    line(
+        "metrics",
+        format!("http://127.0.0.1:{}{METRICS}", status.ports.aws),
+    );
     line("packets", status.packets.clone());
     let counts = &status.counts;
     line(

@@ -51,6 +51,53 @@ fn strangers_are_refused() {
     assert_eq!(api.call("ec2", "DescribeVpcs", &[]).status, 200);
 }
 
+/// OPS-SEE, OPS-SAFE: metrics for Prometheus, by command and by HTTP, with their token only.
+#[test]
+fn metrics_need_their_token() {
+    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    let api = lab.api();
+    api.ec2("CreateVpc", &[("CidrBlock", "10.0.0.0/16")]);
+    api.call("ec2", "DeleteVpc", &[("VpcId", "vpc-0123456789abcdef0")]);
+    let config = lab.ok(&["metrics", "--scrape-config"]);
+    let value = |name: &str| {
+        let line = config.lines().find_map(|line| line.split_once(name));
+        line.unwrap().1.trim().to_owned()
+    };
+    assert!(config.contains(api.address()), "{config}");
+    let get = |headers: &[(&str, &str)]| {
+        let mut request = format!(
+            "GET {} HTTP/1.1\r\nconnection: close\r\n",
+            value("metrics_path:")
+        );
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        api.send_raw(format!("{request}\r\n").as_bytes())
+    };
+    let own = ("host", api.address());
+    let bearer = format!("Bearer {}", value("credentials:"));
+    let page = get(&[own, ("authorization", &bearer)]);
+    assert_eq!(page.status, 200, "{}", page.body);
+    for body in [page.body, lab.ok(&["metrics"])] {
+        for sample in [
+            "skylab_api_calls_total{service=\"ec2\",action=\"CreateVpc\",code=\"OK\"} 1",
+            "code=\"InvalidVpcID.NotFound\"} 1",
+            "skylab_commit_seconds_count ",
+            "skylab_resources{kind=\"vpc\"} 9",
+            "skylab_troubles 0",
+        ] {
+            assert!(body.contains(sample), "no {sample} in {body}");
+        }
+    }
+    for refused in [&[own][..], &[own, ("authorization", "Bearer wrong")]] {
+        assert_eq!(get(refused).status, 401);
+    }
+    let evil = get(&[("host", "evil.example"), ("authorization", &bearer)]);
+    assert_eq!(evil.status, 403);
+}
+
 /// The contract of `up`: a second one exits 0, the process names its state, ports that are taken
 /// are said.
 #[test]
