@@ -7,6 +7,7 @@ pub mod engine;
 pub mod factory;
 pub mod guest;
 pub mod launch;
+pub mod limits;
 mod lint;
 pub mod namespace;
 mod netlink;

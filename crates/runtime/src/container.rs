@@ -9,10 +9,11 @@ use crate::sandbox::{SHARED_FILES, SandboxRecord};
 use crate::{arguments, program, words};
 use cri::{
     Container, ContainerId, ContainerSpec, ContainerState, Event, MountSource, RuntimeError,
-    SandboxId, Usage,
+    SandboxId, SandboxSpec, Spaces, Usage,
 };
 use kernel::container as place;
 use kernel::guest::{Exit, GuestDisk};
+use kernel::limits::{Group, Limit};
 use nix::sys::epoll::EpollFlags;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub(crate) struct ContainerRecord {
     created: SystemTime,
     /// What it wrote, until it is removed.
     disk: Mutex<Option<Arc<GuestDisk>>>,
+    /// What it may use and used, from its start until it is removed.
+    group: Mutex<Option<Group>>,
     life: Mutex<Life>,
     /// Told when it ended.
     changed: Condvar,
@@ -77,7 +80,33 @@ impl ContainerRecord {
 
     /// What it used.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        None
+        let used = lock(&self.group).as_ref()?.used();
+        Some(Usage {
+            cpu_nanoseconds: used.cpu_nanoseconds,
+            memory_bytes: used.memory_bytes,
+        })
+    }
+
+    /// Ends what a container left behind that shares its processes' numbers with others: nobody else
+    /// does.
+    fn sweep(&self, running: &Running) {
+        if pids(&self.sandbox.spec) == place::Pids::Own {
+            return;
+        }
+        // The group may be gone with its last process.
+        let _ = running.container.process().signal(libc::SIGKILL);
+        if let Some(group) = &*lock(&self.group)
+            && let Err(error) = group.kill()
+        {
+            tracing::warn!(container = %self.id, %error, "some of its processes are left");
+        }
+    }
+
+    fn killed_for_memory(&self) -> bool {
+        let group = lock(&self.group);
+        group
+            .as_ref()
+            .is_some_and(|group| group.killed_for_memory() > 0)
     }
 
     /// Asks it to end, and kills it after the grace. Returns when it has ended.
@@ -117,9 +146,10 @@ impl ContainerRecord {
         true
     }
 
-    /// Gives its disk back.
+    /// Gives its disk back, and its control groups.
     pub(crate) fn discard(&self) {
         *lock(&self.disk) = None;
+        *lock(&self.group) = None;
     }
 
     /// It has ended; `None` where nobody knows how.
@@ -129,6 +159,14 @@ impl ContainerRecord {
             self.hub.forget(process.as_fd(), key);
         }
         running.output.finish();
+        self.sweep(running);
+        let failed = exit != Some(Exit::Code(0));
+        let reason = match exit {
+            None => "Unknown",
+            Some(_) if failed && self.killed_for_memory() => "OOMKilled",
+            Some(_) if failed => "Error",
+            Some(_) => "Completed",
+        };
         let mut life = lock(&self.life);
         let started = match life.state {
             ContainerState::Running { started } => started,
@@ -138,12 +176,7 @@ impl ContainerRecord {
             started,
             finished: SystemTime::now(),
             code: exit.map_or(255, Exit::code),
-            reason: match exit {
-                Some(Exit::Code(0)) => "Completed",
-                Some(_) => "Error",
-                None => "Unknown",
-            }
-            .to_owned(),
+            reason: reason.to_owned(),
             message: String::new(),
         };
         life.running = None;
@@ -203,6 +236,7 @@ impl NodeRuntime {
             image,
             created: SystemTime::now(),
             disk: Mutex::new(Some(Arc::new(disk))),
+            group: Mutex::new(None),
             life: Mutex::new(Life {
                 state: ContainerState::Created,
                 starting: false,
@@ -249,7 +283,14 @@ impl NodeRuntime {
             RuntimeError::Machine(format!("sandbox container {sandbox:?} is not running"))
         };
         let sandbox = lock(&record.sandbox.place).clone().ok_or_else(gone)?;
-        let spec = asked(record, &sandbox)?;
+        let group = self
+            .options
+            .limits
+            .group(&record.id.0, &limit(&record.spec));
+        let group = group.map_err(machine("a container's control groups"))?;
+        let mut spec = asked(record, &sandbox)?;
+        spec.groups = group.as_ref().map(Group::lists).unwrap_or_default();
+        *lock(&record.group) = group;
         let log = record.spec.log.clone().map(Log::open).transpose();
         let log = log.map_err(machine("a container's log"))?;
         let refused = |error| {
@@ -319,7 +360,6 @@ fn asked(
 ) -> Result<place::ContainerSpec, RuntimeError> {
     let (spec, config) = (&record.spec, &record.image.config);
     let sandboxes = &record.sandbox.spec;
-    let spaces = sandboxes.spaces;
     let disk = lock(&record.disk).clone();
     let removed = || RuntimeError::NoContainer(record.id.clone());
     Ok(place::ContainerSpec {
@@ -329,13 +369,7 @@ fn asked(
         },
         disk: disk.ok_or_else(removed)?,
         read_only_root: spec.read_only_root,
-        pids: if spaces.host_pid {
-            place::Pids::Node
-        } else if spaces.shared_pid {
-            place::Pids::Sandbox
-        } else {
-            place::Pids::Own
-        },
+        pids: pids(sandboxes),
         mounts: mounts(record, sandbox),
         arguments: arguments::arguments(spec, config)?,
         environment: arguments::environment(spec, config, &sandboxes.hostname),
@@ -346,6 +380,27 @@ fn asked(
         descriptors: DESCRIPTORS,
         groups: Vec::new(),
     })
+}
+
+/// Whose processes a sandbox's containers see.
+fn pids(sandbox: &SandboxSpec) -> place::Pids {
+    match sandbox.spaces {
+        Spaces { host_pid: true, .. } => place::Pids::Node,
+        Spaces {
+            shared_pid: true, ..
+        } => place::Pids::Sandbox,
+        _ => place::Pids::Own,
+    }
+}
+
+fn limit(spec: &ContainerSpec) -> Limit {
+    let resources = spec.resources;
+    Limit {
+        memory: resources.memory_limit,
+        cpu_shares: resources.cpu_shares,
+        cpu_millis: resources.cpu_limit_millis,
+        processes: None,
+    }
 }
 
 /// The sandbox's shared memory and files, then what the pod mounts.

@@ -10,6 +10,7 @@ use cri::{
     Sandbox, SandboxId, SandboxSpec, Streams, Usage,
 };
 use kernel::guest::Guest;
+use kernel::limits::Limits;
 use kernel::namespace::NetNs;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -39,6 +40,8 @@ pub struct NodeOptions {
     pub environment: Vec<(String, String)>,
     /// Watches the containers.
     pub hub: Hub,
+    /// Limits what containers use.
+    pub limits: Arc<Limits>,
 }
 
 /// A node's container runtime.
@@ -97,6 +100,11 @@ impl NodeRuntime {
     /// The guest that is the node.
     pub fn guest(&self) -> &Arc<Guest> {
         &self.options.guest
+    }
+
+    /// Why containers run without limits and nobody knows what they use; `None` where that is not so.
+    pub fn unlimited(&self) -> Option<&str> {
+        self.options.limits.trouble()
     }
 
     /// A sandbox's network namespace, or the node's where it shares that; nothing for a sandbox that is

@@ -30,6 +30,7 @@ pub(crate) fn boot(
     unshare(flags).map_err(step("the guest's namespaces"))?;
     sethostname(hostname).map_err(step("setting the host name"))?;
     let root = view::build(disk, hidden)?;
+    view::own_state(disk, &root)?;
     // The top of the view before it is anybody's root: the same mount that becomes it.
     let top = open(&root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(step("opening the view"))?;

@@ -9,6 +9,17 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Directories that are each guest's own and show nothing of the machine's: what a Kubernetes node keeps.
+/// A machine that is a node itself must not lend its network to the lab's.
+pub(super) const OWN: [&str; 6] = [
+    "/etc/cni",
+    "/etc/kubernetes",
+    "/opt/cni",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/pods",
+];
+
 /// A disk; dropping it removes what was written.
 #[derive(Debug)]
 pub struct GuestDisk(PathBuf);
@@ -32,15 +43,7 @@ impl GuestDisk {
 
     /// Puts a file over the machine's. Directories on the way keep what the machine has in them.
     pub(super) fn write(&self, file: &GuestFile) -> io::Result<()> {
-        let mut inside = file
-            .path
-            .components()
-            .filter_map(|component| match component {
-                Component::Normal(name) => Some(name),
-                _ => None,
-            });
-        let top = inside.next().ok_or(io::ErrorKind::InvalidInput)?;
-        let target = inside.fold(upper(&self.0, Path::new(top)), |path, name| path.join(name));
+        let target = self.place(&file.path)?;
         if let Some(parent) = target.parent() {
             fs::DirBuilder::new()
                 .recursive(true)
@@ -50,6 +53,28 @@ impl GuestDisk {
         fs::write(&target, &file.contents)?;
         fs::set_permissions(&target, fs::Permissions::from_mode(file.mode))
     }
+
+    /// Where a file of the guest's lies here.
+    fn place(&self, path: &Path) -> io::Result<PathBuf> {
+        let plain: PathBuf = path
+            .components()
+            .filter(|component| matches!(component, Component::Normal(_)))
+            .collect();
+        let absolute = Path::new("/").join(&plain);
+        if OWN.iter().any(|own| absolute.starts_with(own)) {
+            return Ok(own(&self.0, &absolute));
+        }
+        let mut inside = plain.iter();
+        let top = inside.next().ok_or(io::ErrorKind::InvalidInput)?;
+        let top = upper(&self.0, Path::new(top));
+        Ok(inside.fold(top, |path, name| path.join(name)))
+    }
+}
+
+/// Where a directory that is the guest's own lies on a disk.
+pub(super) fn own(disk: &Path, path: &Path) -> PathBuf {
+    disk.join("own")
+        .join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Where what is written below a top-level directory lies on a disk.

@@ -4,7 +4,7 @@
 //! mounts lie under it). `/dev` is minimal, `/run` and `/tmp` are fresh, `/proc` shows the place's
 //! processes with the OCI runtime's paths masked or read-only.
 
-use super::disk::{upper, work};
+use super::disk::{self, upper, work};
 use crate::factory::{Failure, step};
 use crate::tree;
 use nix::errno::Errno;
@@ -84,6 +84,21 @@ pub(crate) fn build(disk: &Path, hidden: &[PathBuf]) -> Result<PathBuf, Failure>
         hide(&root, path)?;
     }
     Ok(root)
+}
+
+/// Puts the guest's own directories in, which show nothing of the machine's.
+pub(super) fn own_state(disk: &Path, root: &Path) -> Result<(), Failure> {
+    for path in disk::OWN {
+        let path = Path::new(path);
+        let own = disk::own(disk, path);
+        let target = root.join(path.strip_prefix("/").unwrap_or(path));
+        make(&own)?;
+        // A top-level directory that could not be shown has no place for it.
+        if make(&target).is_ok() {
+            bind(&own, &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Cuts the caller's mounts off from those they were copied from.

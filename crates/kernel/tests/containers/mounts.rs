@@ -24,6 +24,7 @@ trials![
     layers_make_a_root,
     an_image_cannot_redirect_what_is_mounted,
     the_nodes_paths_are_made_as_asked,
+    a_node_keeps_its_own_state,
 ];
 
 /// A directory of the lab's own.
@@ -380,4 +381,16 @@ fn exec_in_new_pod(node: &Guest) -> Exit {
     let spec = with("echo; exec sleep 1000", vec![mount(source, "/host/cni")]);
     let container = start(&sandbox, &spec);
     exec(&container, "test -s /host/cni/net.d/10-x.conf").0
+}
+
+/// A machine that is a node itself lends nothing to the lab's; what a node keeps survives its reboot.
+fn a_node_keeps_its_own_state() {
+    let node = node();
+    let state = "/etc/cni /etc/kubernetes /opt/cni /var/lib/cni /var/lib/kubelet /var/log/pods";
+    assert_eq!(on(&node, &format!("find {state} -mindepth 1")).1, "");
+    on(&node, "mkdir /etc/cni/net.d; echo kept > /etc/cni/net.d/x");
+    let disk = node.disk().clone();
+    drop(node);
+    let again = crate::node::node_on(disk);
+    assert_eq!(on(&again, "cat /etc/cni/net.d/x").1, "kept\n");
 }

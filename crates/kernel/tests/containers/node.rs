@@ -77,10 +77,15 @@ pub(crate) fn remove_keys() {
 
 /// A node without a network.
 pub(crate) fn node() -> Guest {
+    node_on(Arc::new(GuestDisk::fresh().expect("a disk")))
+}
+
+/// A node on a disk.
+pub(crate) fn node_on(disk: Arc<GuestDisk>) -> Guest {
     let spec = GuestSpec {
         hostname: "node".to_owned(),
         net: Arc::new(factory().network_namespace().expect("a network")),
-        disk: Arc::new(GuestDisk::fresh().expect("a disk")),
+        disk,
         files: Vec::new(),
         environment: vec![("PATH".to_owned(), PATH.to_owned())],
     };

@@ -8,6 +8,7 @@
 )]
 
 mod images;
+mod limits;
 mod lives;
 mod networks;
 mod plugins;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
         images::trials(),
+        limits::trials(),
         lives::trials(),
         networks::trials(),
         plugins::trials(),

@@ -60,8 +60,6 @@ fn calls(node: &NodeRuntime) -> Vec<String> {
 /// K8S-NET
 fn without_a_configuration_there_are_no_pods() {
     let node = node();
-    // The machine may have configurations of its own.
-    on(node.guest(), "rm -rf /etc/cni/net.d");
     let refused = node.run_sandbox(&pod("web")).expect_err("no network");
     assert!(matches!(refused, RuntimeError::NoNetwork));
     let trouble = node.network_trouble();

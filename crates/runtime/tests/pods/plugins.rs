@@ -23,9 +23,7 @@ fn configured() -> Option<NodeRuntime> {
         return None;
     }
     let node = node();
-    let link = format!(
-        "rm -rf /opt/cni /var/lib/cni; mkdir -p /opt/cni; ln -s {PLUGINS} /opt/cni/bin; ip link set lo up"
-    );
+    let link = format!("ln -s {PLUGINS} /opt/cni/bin; ip link set lo up");
     on(node.guest(), &link);
     let path = Path::new("/etc/cni/net.d/10-bridge.conflist");
     let written = node.guest().files().write(path, BRIDGE.as_bytes(), 0o644);

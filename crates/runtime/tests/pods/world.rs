@@ -6,6 +6,7 @@ use cri::{
 };
 use kernel::factory::GuestFactory;
 use kernel::guest::{Guest, GuestDisk, GuestSpec};
+use kernel::limits::Limits;
 use runtime::{Hub, ImageConfig, ImageFiles, ImageRoot, NodeOptions, NodeRuntime, RootSource};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,6 +36,7 @@ pub(crate) fn look_for_shell() {
         .filter(|word| word.starts_with('/'));
     let files = named.map(PathBuf::from).chain(["/bin/sh".into()]);
     SHELL.set(files.collect()).expect("called once");
+    LAUNCHER.set(std::process::id()).expect("called once");
 }
 
 /// A directory of the lab's own.
@@ -49,6 +51,20 @@ pub(crate) fn directory() -> PathBuf {
 fn hub() -> Hub {
     static HUB: OnceLock<Hub> = OnceLock::new();
     HUB.get_or_init(|| Hub::start().expect("a thread")).clone()
+}
+
+/// Control groups, where the machine lets tests make them.
+pub(crate) fn limits() -> Arc<Limits> {
+    static LIMITS: OnceLock<Arc<Limits>> = OnceLock::new();
+    let find = || Arc::new(Limits::find(&format!("test-pods-{}", launcher())));
+    LIMITS.get_or_init(find).clone()
+}
+
+static LAUNCHER: OnceLock<u32> = OnceLock::new();
+
+/// The number of the process that launched the tests: nobody else has it.
+fn launcher() -> u32 {
+    *LAUNCHER.get().expect("looked for")
 }
 
 /// Images by name.
@@ -108,6 +124,7 @@ pub(crate) fn node_with(images: Images) -> NodeRuntime {
         images: Arc::new(images),
         environment,
         hub: hub(),
+        limits: limits(),
     })
 }
 
