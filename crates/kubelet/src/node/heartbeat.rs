@@ -70,10 +70,10 @@ impl Keeper {
     }
 
     async fn try_register(&mut self) -> Result<(), Error> {
-        let (status, ready, events) = self.status().await;
+        let (status, _, events) = self.status().await;
         let shared = self.shared.clone();
         let (config, client) = (&shared.config, &shared.means.client);
-        let node = object::registration(config, status, ready);
+        let node = object::registration(config, status);
         match client.create("/api/v1/nodes", &node).await {
             Ok(made) => {
                 self.learn(&made);

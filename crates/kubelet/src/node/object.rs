@@ -11,8 +11,6 @@ use std::time::SystemTime;
 /// So many images are told, the largest first, with so many names each.
 const IMAGES: usize = 50;
 const NAMES: usize = 5;
-/// The taint of a node that isn't ready when it is registered. The control plane takes it away.
-const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// Whether a node can run pods: nothing, or all that is against it.
 pub(super) type Trouble = Vec<String>;
@@ -146,16 +144,14 @@ pub(super) fn annotations(config: &KubeletConfig) -> Map<String, Value> {
     annotations
 }
 
-/// The object that a kubelet registers its node with.
-pub(super) fn registration(config: &KubeletConfig, status: Value, ready: bool) -> Value {
-    let mut taints: Vec<Value> = config
+/// The object that a kubelet registers its node with. That it takes no pods before it is ready, the
+/// API server's admission sees to.
+pub(super) fn registration(config: &KubeletConfig, status: Value) -> Value {
+    let taints: Vec<Value> = config
         .taints
         .iter()
         .map(|taint| json!({"key": taint.key, "value": taint.value, "effect": taint.effect}))
         .collect();
-    if !ready {
-        taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
-    }
     let mut node = json!({
         "kind": "Node", "apiVersion": "v1",
         "metadata": {
@@ -279,7 +275,7 @@ mod tests {
         let config = config();
         let (known, events) = conditions.update("n1", trouble, at(now));
         let status = status(&config, known, Vec::new());
-        let node = registration(&config, status, trouble.is_empty());
+        let node = registration(&config, status);
         (node, events.into_iter().map(|e| e.message).collect())
     }
 
@@ -293,8 +289,6 @@ mod tests {
         assert_eq!(labels["kubernetes.io/hostname"], "n1");
         assert_eq!(labels["beta.kubernetes.io/arch"], "amd64");
         assert_eq!(labels["zone"], "a");
-        let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
-        assert_eq!(node["spec"]["taints"], json!([taint]));
         let status = &node["status"];
         assert_eq!(status["capacity"]["cpu"], "4");
         assert_eq!(status["capacity"]["memory"], "8388608Ki");

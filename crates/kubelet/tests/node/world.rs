@@ -144,6 +144,7 @@ impl World {
             entropy,
             clock: now,
             outward: Arc::new(outward.patience(Duration::from_secs(3))),
+            audit: Arc::new(kube::audit::Unrecorded),
         };
         let (cluster, _thread) = Cluster::start(parts).unwrap();
         let address = serve(&cluster, &authority, &trusted).await;
