@@ -5,8 +5,12 @@
 //! is sent as real packets from real sockets while [`fabric::walk()`] is asked about it. Where the two
 //! disagree, [`shrink`] leaves out steps and flows until nothing more can go, and what is left is
 //! printed with the seed.
+//!
+//! [`cluster`] does the same with Kubernetes clusters: objects as the API serves them, compiled as a
+//! node's programs do it, applied in nodes that the engine makes.
 
 pub mod build;
+pub mod cluster;
 pub mod compare;
 pub mod generate;
 pub mod probe;

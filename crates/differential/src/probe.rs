@@ -1,6 +1,6 @@
 //! Real packets: services on every host, and a client socket for each flow.
 
-mod client;
+pub(crate) mod client;
 mod service;
 
 use fabric::{Fabric, Flow, HostId};

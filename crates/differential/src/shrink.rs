@@ -1,17 +1,49 @@
 //! Leaving things out of a scenario while it still disagrees.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Attempt, Scenario, Step};
+
+/// A scenario that any part of is a scenario.
+pub trait Parts: Clone {
+    /// What it is built by.
+    type Step: Clone;
+    /// What is tried.
+    type Flow: Clone;
+
+    /// How it is built.
+    fn steps(&self) -> &[Self::Step];
+    /// What is sent.
+    fn flows(&self) -> &[Self::Flow];
+    /// The same with other steps and flows.
+    fn with(&self, steps: Vec<Self::Step>, flows: Vec<Self::Flow>) -> Self;
+}
+
+impl Parts for Scenario {
+    type Step = Step;
+    type Flow = Attempt;
+
+    fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    fn flows(&self) -> &[Attempt] {
+        &self.flows
+    }
+
+    fn with(&self, steps: Vec<Step>, flows: Vec<Attempt>) -> Self {
+        Self {
+            seed: self.seed,
+            steps,
+            flows,
+        }
+    }
+}
 
 /// The smallest scenario found by removing flows and steps that still `fails`. Tries ever smaller
 /// pieces, as delta debugging does, and gives up after `budget` attempts.
-pub fn shrink(
-    scenario: &Scenario,
-    budget: usize,
-    mut fails: impl FnMut(&Scenario) -> bool,
-) -> Scenario {
+pub fn shrink<S: Parts>(scenario: &S, budget: usize, mut fails: impl FnMut(&S) -> bool) -> S {
     let mut left = budget;
     let mut best = scenario.clone();
-    let mut try_with = |candidate: Scenario, best: &mut Scenario, left: &mut usize| {
+    let mut try_with = |candidate: S, best: &mut S, left: &mut usize| {
         if *left == 0 {
             return false;
         }
@@ -23,27 +55,19 @@ pub fn shrink(
         failed
     };
     // One flow is enough to disagree, mostly.
-    for flow in scenario.flows.clone() {
-        let candidate = Scenario {
-            steps: best.steps.clone(),
-            flows: vec![flow],
-            ..best
-        };
-        if best.flows.len() > 1 && try_with(candidate, &mut best, &mut left) {
+    for flow in scenario.flows().to_vec() {
+        let candidate = best.with(best.steps().to_vec(), vec![flow]);
+        if best.flows().len() > 1 && try_with(candidate, &mut best, &mut left) {
             break;
         }
     }
-    let mut piece = best.steps.len().div_ceil(2).max(1);
+    let mut piece = best.steps().len().div_ceil(2).max(1);
     loop {
         let mut start = 0;
-        while start < best.steps.len() {
-            let end = (start + piece).min(best.steps.len());
-            let steps = [&best.steps[..start], &best.steps[end..]].concat();
-            let candidate = Scenario {
-                steps,
-                flows: best.flows.clone(),
-                ..best
-            };
+        while start < best.steps().len() {
+            let end = (start + piece).min(best.steps().len());
+            let steps = [&best.steps()[..start], &best.steps()[end..]].concat();
+            let candidate = best.with(steps, best.flows().to_vec());
             if !try_with(candidate, &mut best, &mut left) {
                 start = end;
             }
@@ -59,7 +83,6 @@ pub fn shrink(
 mod tests {
     use super::*;
     use crate::generate::scenario;
-    use crate::scenario::Step;
 
     #[test]
     fn what_does_not_matter_goes() {

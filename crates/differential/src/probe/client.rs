@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// A flow's client.
 #[derive(Debug)]
-pub(super) enum Client {
+pub(crate) enum Client {
     /// The sender has no namespace or no way: nothing can be sent.
     Unsendable,
     /// Connecting.
@@ -25,7 +25,7 @@ pub(super) enum Client {
 }
 
 /// Opens a client in its host's namespace, bound to the flow's source.
-pub(super) fn open(namespace: &NetNs, flow: Flow, number: u32) -> io::Result<Client> {
+pub(crate) fn open(namespace: &NetNs, flow: Flow, number: u32) -> io::Result<Client> {
     namespace.run(move || match make(flow, number) {
         // No route, no such source: the host can't send this.
         Err(errno) if unsendable(errno) => Ok(Client::Unsendable),
@@ -99,7 +99,7 @@ fn make(flow: Flow, number: u32) -> nix::Result<Client> {
 
 impl Client {
     /// Sends the first packet, where connecting hasn't.
-    pub(super) fn send(&self) {
+    pub(crate) fn send(&self) {
         // What can't be sent isn't answered: that is the observation.
         match self {
             Self::Unsendable | Self::Tcp(_) => {}
@@ -113,7 +113,7 @@ impl Client {
     }
 
     /// What to wait for.
-    pub(super) fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+    pub(crate) fn poll(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match self {
             Self::Unsendable => None,
             Self::Tcp(fd) => Some((fd.as_fd(), PollFlags::POLLOUT)),
@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Whether the answer is there.
-    pub(super) fn answered(&self) -> bool {
+    pub(crate) fn answered(&self) -> bool {
         let mut buffer = [0; 128];
         match self {
             Self::Unsendable => false,

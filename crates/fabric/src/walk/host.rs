@@ -149,6 +149,9 @@ impl<'a> Journey<'_, 'a> {
             self.policies(host, undone.between)?;
         }
         let port = self.exit(host, undone.between)?;
+        if forwarded && undone.is_plain() {
+            self.forwards(host);
+        }
         self.leave(port, undone.original)
     }
 
@@ -170,11 +173,9 @@ impl<'a> Journey<'_, 'a> {
 
     /// A packet that is for the host, perhaps by a service whose backend it is.
     fn arrive(&mut self, host: &'a Host, served: Served) -> Result<End<'a>, Stop> {
-        if served.before != served.packet {
-            let (before, packet) = (served.before, served.packet);
-            self.state.map(&host.id, before, packet, packet);
-        }
-        self.deliver(host, served.packet)
+        let (before, packet) = (served.before, served.packet);
+        self.remember(host, before, packet, packet);
+        self.deliver(host, packet)
     }
 
     fn deliver(&mut self, host: &'a Host, packet: Flow) -> Result<End<'a>, Stop> {
@@ -275,13 +276,25 @@ impl<'a> Journey<'_, 'a> {
             }
             _ => packet,
         };
-        if after != before {
-            self.state.map(&host.id, before, packet, after);
-        } else if forwarded {
-            let detail = "it forwards the packet";
-            self.hop(&host.id, at, None, HopAction::Route, detail);
+        self.remember(host, before, packet, after);
+        if after == before && forwarded {
+            self.forwards(host);
         }
         self.leave(port, after)
+    }
+
+    /// A host remembers what it translated; a node every flow, so that answers are no new ones there.
+    fn remember(&mut self, host: &Host, before: Flow, between: Flow, after: Flow) {
+        let remembers = self.walker.index.node(&host.id).is_some();
+        if (remembers || after != before) && self.opens(before) {
+            self.state.map(&host.id, before, between, after);
+        }
+    }
+
+    fn forwards(&mut self, host: &Host) {
+        let at = Some(host.id.as_str());
+        let detail = "it forwards the packet";
+        self.hop(&host.id, at, None, HopAction::Route, detail);
     }
 
     /// The source that a host writes, and why where it isn't what the host does to all it forwards.

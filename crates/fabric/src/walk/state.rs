@@ -47,6 +47,14 @@ pub(super) struct Undone {
     pub(super) between: Flow,
     /// As the caller expects it.
     pub(super) original: Flow,
+    plain: bool,
+}
+
+impl Undone {
+    /// Whether nothing had been translated.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
 }
 
 /// Tracked flows and hosts' translations.
@@ -88,6 +96,7 @@ impl State {
         self.mappings.iter().find(answers).map(|mapping| Undone {
             between: mapping.between.reversed(),
             original: mapping.before.reversed(),
+            plain: mapping.before == mapping.after,
         })
     }
 }

@@ -1,0 +1,97 @@
+//! Generated clusters: `walk` and real packets agree on every flow.
+//!
+//! K8S-NET: services of every type, both traffic policies, affinity, source ranges, endpoints that start
+//! and terminate, pods in their node's network, policies by pods, namespaces, blocks with exceptions,
+//! ranges and named ports; then changes of all of it, and the same flows again.
+//!
+//! `SKYLAB_CLUSTERS` and `SKYLAB_FLOWS` say how many (40 and 60), `SKYLAB_SEED` where to begin. A
+//! disagreement prints its seed and the smallest scenario that still disagrees.
+
+use differential::cluster::compare::{Comparison, compare};
+use differential::cluster::generate::scenario;
+use differential::cluster::scenario::Scenario;
+use differential::shrink::shrink;
+use kernel::engine::Engine;
+use kernel::launch::Inside;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// Tries of the shrinker; each builds a cluster.
+const SHRINKING: usize = 200;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+fn main() {
+    kernel::testing::run_inside(|inside| {
+        let arguments = Arguments::from_args();
+        let first = number("SKYLAB_SEED", 1);
+        let clusters = number("SKYLAB_CLUSTERS", 40);
+        let groups = 4.min(clusters.max(1));
+        let trials = (0..groups)
+            .map(|group| {
+                let inside = inside.clone();
+                let seeds: Vec<u64> = (first..first + clusters)
+                    .filter(|seed| seed % groups == group)
+                    .collect();
+                Trial::test(
+                    format!("walk_and_packets_agree_on_generated_clusters_{group}"),
+                    move || run(&inside, &seeds),
+                )
+            })
+            .collect();
+        libtest_mimic::run(&arguments, trials).exit_code()
+    });
+}
+
+fn run(inside: &Inside, seeds: &[u64]) -> Result<(), Failed> {
+    let flows = number("SKYLAB_FLOWS", 60) as usize;
+    let mut total = Comparison::default();
+    let mut engine = Engine::new(inside.factory.clone());
+    for seed in seeds {
+        let scenario = scenario(*seed, flows);
+        let comparison = compare(&mut engine, &inside.factory, &scenario)
+            .map_err(|error| format!("seed {seed}: {error}"))?;
+        if let Some(mismatch) = comparison.mismatches.first() {
+            return Err(report(inside, *seed, &scenario, &mismatch.to_string()));
+        }
+        total.compared += comparison.compared;
+        total.answered += comparison.answered;
+        total.refused += comparison.refused;
+    }
+    // A generator whose clusters answer nothing, or everything, would prove nothing.
+    let share = |count: usize| count * 100 / total.compared.max(1);
+    let lopsided = !(20..=90).contains(&share(total.answered)) || share(total.refused) == 0;
+    if seeds.len() >= 10 && lopsided {
+        return Err(format!(
+            "of {} flows {} answered and {} refused: the generator is lopsided",
+            total.compared, total.answered, total.refused
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn report(inside: &Inside, seed: u64, scenario: &Scenario, first: &str) -> Failed {
+    let again = |candidate: &Scenario| {
+        let mut engine = Engine::new(inside.factory.clone());
+        compare(&mut engine, &inside.factory, candidate)
+    };
+    let disagrees = |candidate: &Scenario| {
+        again(candidate).is_ok_and(|comparison| !comparison.mismatches.is_empty())
+    };
+    let small = shrink(scenario, SHRINKING, disagrees);
+    let told = match again(&small) {
+        Ok(comparison) => comparison
+            .mismatches
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        Err(error) => error.to_string(),
+    };
+    format!("seed {seed}: walk and packets disagree.\n{first}\nSmallest:\n{small:#?}\n{told}")
+        .into()
+}
