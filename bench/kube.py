@@ -107,7 +107,7 @@ def main():
         lab("up", "--detach", "--aws-port", "0", "--socks-port", "0")
         try:
             begun = time.monotonic()
-            lab("kube", "create", "bench", "--kubeconfig", f"{folder}/config")
+            lab("kube", "create", "bench", "--nodes", "0", "--kubeconfig", f"{folder}/config")
             print(f"a cluster serves after {time.monotonic() - begun:.3f} s")
             config = Path(f"{folder}/config").read_text()
             pid = json.loads(lab("status", "--json"))["pid"]

@@ -15,7 +15,7 @@ use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pipe2, read, setsid, write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How to launch.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,11 @@ pub struct LaunchOptions {
     pub die_with_parent: bool,
     /// Whether the lab gets a session of its own, away from the launcher's terminal.
     pub new_session: bool,
+}
+
+/// The directory of the lab's that goes with it: nothing on the machine sees it.
+pub fn runtime_directory() -> &'static Path {
+    Path::new(RUNTIME)
 }
 
 /// What the lab gets.

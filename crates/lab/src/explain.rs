@@ -1,5 +1,7 @@
 //! `skylab explain`: a flow from one place to another, told and judged.
 
+mod cluster;
+
 use crate::cloud::Snapshot;
 use crate::internet;
 use crate::place::{NoSuchPlace, Place, PlaceName};
@@ -9,7 +11,7 @@ use fabric::{
     Direction, DropReason, Fabric, Flow, HopAction, HostId, NetworkId, Origin, Trace, Transport,
     Verdict,
 };
-use kernel::observe::Stack;
+use kernel::observe::{Listening, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -27,8 +29,19 @@ pub struct Inquiry {
     pub to: String,
     /// The protocol.
     pub protocol: Protocol,
-    /// The destination port; without one 80 for TCP, 53 for UDP.
+    /// The destination port; without one a service's first, else 80 for TCP and 53 for UDP.
     pub port: Option<u16>,
+    /// The cluster that pods and services are looked for in; needed where several run.
+    #[serde(default)]
+    pub cluster: Option<String>,
+}
+
+/// What is looked at in the machines themselves, where the model can't know.
+pub struct Eyes<'a> {
+    /// What an instance's root made of its stack.
+    pub stack: &'a dyn Fn(&HostId) -> Option<Stack>,
+    /// Whether somebody in a pod takes what comes to an address and port.
+    pub listens: &'a dyn Fn(&HostId, Listening, Ipv4Addr, u16) -> Option<bool>,
 }
 
 /// The protocols that can be asked about.
@@ -150,7 +163,7 @@ pub fn explain(
     inquiry: &Inquiry,
     from: &PlaceName,
     to: &PlaceName,
-    observe: &dyn Fn(&HostId) -> Option<Stack>,
+    eyes: &Eyes<'_>,
 ) -> Result<Explanation, ExplainError> {
     let source = from.find(snapshot)?;
     let target = to.find(snapshot)?;
@@ -161,12 +174,25 @@ pub fn explain(
         // walk puts the sending port's address here.
         source: source.named_source().unwrap_or(Ipv4Addr::UNSPECIFIED),
         destination,
-        transport: transport(inquiry),
+        transport: transport(inquiry, inquiry.port.or(target.called_at)),
     };
-    let (trace, fabric) = walked(snapshot, &origin, flow, observe);
+    let (trace, fabric) = walked(snapshot, &origin, flow, eyes.stack);
     let mut remedies = aws::explain::remedies(&snapshot.state, &fabric, &trace);
+    remedies.extend(cluster::remedies(&trace));
     remedies.dedup();
-    Ok(tell(&snapshot.state, inquiry, &trace, remedies))
+    let mut told = tell(&snapshot.state, inquiry, &trace, remedies);
+    if let Some(deaf) = cluster::deaf(&fabric, &origin, &trace, eyes) {
+        told.verdict = if deaf.others {
+            Judgement::Unknown
+        } else {
+            Judgement::Dropped
+        };
+        told.hops.retain(|hop| hop.direction == Way::Out);
+        told.hops.push(deaf.hop());
+        told.remedies = vec![deaf.remedy()];
+        told.reason = Some(deaf.reason());
+    }
+    Ok(told)
 }
 
 /// Walks a flow. What the way's instances would have to forward is up to their users, who are root in
@@ -216,15 +242,15 @@ fn forwarders<'a>(
     })
 }
 
-fn transport(inquiry: &Inquiry) -> Transport {
+fn transport(inquiry: &Inquiry, port: Option<u16>) -> Transport {
     match inquiry.protocol {
         Protocol::Tcp => Transport::Tcp {
             source_port: SOURCE_PORT,
-            destination_port: inquiry.port.unwrap_or(80),
+            destination_port: port.unwrap_or(80),
         },
         Protocol::Udp => Transport::Udp {
             source_port: SOURCE_PORT,
-            destination_port: inquiry.port.unwrap_or(53),
+            destination_port: port.unwrap_or(53),
         },
         Protocol::Icmp => Transport::Echo {
             id: 1,
@@ -250,6 +276,9 @@ fn destination(
 ) -> Option<Ipv4Addr> {
     if let (PlaceName::Anywhere(address) | PlaceName::Internet(Some(address)), _) = (name, target) {
         return Some(*address);
+    }
+    if let (None, None) = (&target.host, &target.port) {
+        return target.address;
     }
     let fabric = &snapshot.fabric;
     let own = |place: &Place| -> Vec<NetworkId> {

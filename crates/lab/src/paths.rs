@@ -153,6 +153,16 @@ impl StateDir {
             .collect())
     }
 
+    /// The images that users imported, and those that clusters' nodes pulled.
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// The volumes of clusters.
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
     /// The log, one JSON object a line.
     pub fn log(&self) -> PathBuf {
         self.root.join("lab.log")

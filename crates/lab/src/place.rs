@@ -1,5 +1,7 @@
 //! Places: the words for where something runs in the lab, and what they stand for.
 
+pub(crate) mod in_cluster;
+
 use crate::cloud::Snapshot;
 use crate::internet;
 use aws::model::{InstanceId, NetworkInterfaceId, State};
@@ -17,6 +19,12 @@ pub enum PlaceName {
     Instance(String),
     /// `eni/<id>`, or a bare `eni-…`.
     Interface(String),
+    /// `node/<name>`: a node of a plain cluster.
+    Node(String),
+    /// `pod/<namespace>/<name>`.
+    Pod(String, /** Its name. */ String),
+    /// `svc/<namespace>/<name>`; a destination only.
+    Service(String, /** Its name. */ String),
     /// `<network id>/<address>`.
     Address(NetworkId, Ipv4Addr),
     /// A bare address, wherever it leads from the other end; a destination only.
@@ -28,21 +36,19 @@ pub enum PlaceName {
 pub enum PlaceParseError {
     /// It has no form of a place.
     #[error(
-        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, <network id>/<address>"
+        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, pod/<namespace>/<name>, svc/<namespace>/<name>, node/<name>, <network id>/<address>"
     )]
     Form(String),
     /// The form is right, the address in it isn't.
     #[error("{0:?} is no IPv4 address")]
     Address(String),
     /// A kind of place that this Skylab doesn't have.
-    #[error("there are no {0} places in this lab yet: it runs AWS networks and instances")]
+    #[error("there are no {0} places in this lab yet")]
     Absent(&'static str),
 }
 
 /// What of the contract's places is not built yet.
-const ABSENT: [(&str, &str); 6] = [
-    ("pod", "pod/…"),
-    ("svc", "svc/…"),
+const ABSENT: [(&str, &str); 4] = [
     ("ing", "ing/…"),
     ("lb", "lb/…"),
     ("onprem", "onprem/…"),
@@ -83,8 +89,27 @@ impl FromStr for PlaceName {
             _ if kind.is_empty() || rest.is_empty() => Err(form()),
             "instance" => Ok(Self::Instance(rest.to_owned())),
             "eni" => Ok(Self::Interface(rest.to_owned())),
+            "node" => Ok(Self::Node(rest.to_owned())),
+            "pod" | "svc" => match rest.split_once('/') {
+                Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+                    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+                    Ok(if kind == "pod" {
+                        Self::Pod(namespace, name)
+                    } else {
+                        Self::Service(namespace, name)
+                    })
+                }
+                _ => Err(form()),
+            },
             network => Ok(Self::Address(network.into(), address(rest)?)),
         }
+    }
+}
+
+impl PlaceName {
+    /// Whether the place lies in a cluster.
+    pub fn in_cluster(&self) -> bool {
+        matches!(self, Self::Node(_) | Self::Pod(..) | Self::Service(..))
     }
 }
 
@@ -95,6 +120,9 @@ impl fmt::Display for PlaceName {
             Self::Internet(Some(address)) => write!(f, "internet:{address}"),
             Self::Instance(name) => write!(f, "instance/{name}"),
             Self::Interface(id) => write!(f, "eni/{id}"),
+            Self::Node(name) => write!(f, "node/{name}"),
+            Self::Pod(namespace, name) => write!(f, "pod/{namespace}/{name}"),
+            Self::Service(namespace, name) => write!(f, "svc/{namespace}/{name}"),
             Self::Address(network, address) => write!(f, "{network}/{address}"),
             Self::Anywhere(address) => write!(f, "{address}"),
         }
@@ -110,6 +138,8 @@ pub struct Place {
     pub port: Option<PortId>,
     /// The address that was named, where one was.
     pub address: Option<Ipv4Addr>,
+    /// The port that it is called at, where its name says so: a service's first.
+    pub called_at: Option<u16>,
 }
 
 /// A place that doesn't exist.
@@ -147,6 +177,14 @@ pub enum NoSuchPlace {
         /// What there is.
         known: String,
     },
+    /// The cluster has no such pod, service or node.
+    #[error("no {what} here; {known}")]
+    InCluster {
+        /// What was asked for: `pod default/web`.
+        what: String,
+        /// What there is.
+        known: String,
+    },
     /// Nobody has this address.
     #[error("nobody in {network} has {address}")]
     Address {
@@ -178,6 +216,7 @@ impl PlaceName {
                     port: Some(host.as_str().into()),
                     host: Some(host),
                     address: Some(address),
+                    called_at: None,
                 })
             }
             Self::Instance(name) => {
@@ -186,14 +225,19 @@ impl PlaceName {
                     host: Some(id.as_str().into()),
                     port: None,
                     address: None,
+                    called_at: None,
                 })
             }
             Self::Interface(id) => at_port(fabric, &id.as_str().into()),
             Self::Address(network, address) => at_address(fabric, network, *address),
+            Self::Node(name) => in_cluster::node(fabric, name),
+            Self::Pod(namespace, name) => in_cluster::pod(fabric, namespace, name),
+            Self::Service(namespace, name) => in_cluster::service(fabric, namespace, name),
             Self::Anywhere(address) => Ok(Place {
                 host: None,
                 port: None,
                 address: Some(*address),
+                called_at: None,
             }),
         }
     }
@@ -282,6 +326,7 @@ fn at_port(fabric: &Fabric, id: &PortId) -> Result<Place, NoSuchPlace> {
         host: port.host.as_ref().map(|(host, _)| host.clone()),
         port: Some(id.clone()),
         address: port.addresses.first().copied(),
+        called_at: None,
     })
 }
 
@@ -308,6 +353,7 @@ fn at_address(
         host: port.host.as_ref().map(|(host, _)| host.clone()),
         port: Some(port.id.clone()),
         address: Some(address),
+        called_at: None,
     })
 }
 
@@ -350,6 +396,9 @@ mod tests {
                 PlaceName::Address("internet".into(), site),
             ),
             ("203.0.113.7", PlaceName::Anywhere(site)),
+            ("node/dev-node-1", PlaceName::Node("dev-node-1".into())),
+            ("pod/a/b", PlaceName::Pod("a".into(), "b".into())),
+            ("svc/a/b", PlaceName::Service("a".into(), "b".into())),
         ] {
             assert_eq!(text.parse::<PlaceName>().unwrap(), wanted, "{text}");
         }
@@ -360,7 +409,9 @@ mod tests {
             "vpc-1/",
             "/10.0.0.1",
             "vpc-1/ten",
-            "pod/a/b",
+            "pod/a",
+            "svc//b",
+            "ing/a/b",
         ] {
             assert!(text.parse::<PlaceName>().is_err(), "{text}");
         }

@@ -17,8 +17,10 @@ use crate::store::{Store, StoreError};
 use crate::uplink::{self, UplinkError};
 use crate::{entropy, log};
 use aws::model::{Settings, State};
+use image::ImageStore;
 use kernel::Engine;
 use kernel::launch::Inside;
+use runtime::Hub;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -236,6 +238,9 @@ impl Lab<'_> {
                 format!("socks5://skylab:{token}@127.0.0.1:{port}")
             }
         });
+        let images = ImageStore::open(self.options.state.images());
+        let images = images.map_err(start("the images' directory"))?;
+        let hub = Hub::start().map_err(start("no thread"))?;
         let ground = Ground {
             cloud: self.cloud.clone(),
             guests,
@@ -243,6 +248,10 @@ impl Lab<'_> {
             runtime,
             proxy,
             directory: self.options.state.path().to_owned(),
+            images: Arc::new(images),
+            hub,
+            volumes: self.options.state.volumes(),
+            bundle: self.authority.bundle().into(),
             pace: match self.options.rules.pace {
                 aws::model::Pace::Fast => kube::api::Pace::Fast,
                 aws::model::Pace::Real => kube::api::Pace::Real,

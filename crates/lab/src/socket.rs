@@ -39,6 +39,19 @@ pub(crate) async fn datagrams(
     tokio::net::UdpSocket::from_std(socket)
 }
 
+/// A TCP socket in a place, to be connected from there.
+///
+/// # Errors
+/// None can be made.
+pub(crate) async fn unconnected(place: Arc<NetNs>) -> io::Result<tokio::net::TcpSocket> {
+    let runtime = tokio::runtime::Handle::current();
+    inside(place, move || {
+        let _runtime = runtime.enter();
+        tokio::net::TcpSocket::new_v4()
+    })
+    .await
+}
+
 /// Runs a function in a place, off the runtime's threads.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -188,12 +188,8 @@ async fn connect(cloud: &Cloud, target: Target) -> Result<TcpStream, Outcome> {
         .host(internet::client())
         .await
         .ok_or(Outcome::NetworkUnreachable)?;
-    let runtime = tokio::runtime::Handle::current();
-    let made = socket::inside(place, move || {
-        let _runtime = runtime.enter();
-        TcpSocket::new_v4()
-    });
-    let socket = made.await.map_err(|error| {
+    let made = socket::unconnected(place).await;
+    let socket = made.map_err(|error| {
         tracing::warn!(%error, "proxy can't make a socket");
         Outcome::Failed
     })?;

@@ -61,6 +61,8 @@ pub(crate) enum Command {
     /// What a demo runs at places
     #[command(subcommand, hide = true)]
     Probe(Probe),
+    #[command(flatten)]
+    Program(crate::program::Program),
 }
 
 #[derive(Debug, clap::Args)]
@@ -311,8 +313,8 @@ pub(crate) enum Kube {
     Create {
         /// Its name
         name: String,
-        /// Nodes to run pods on; this version makes none
-        #[arg(long, default_value_t = 0)]
+        /// Nodes to run pods on
+        #[arg(long, default_value_t = 2)]
         nodes: usize,
         /// Write its kubeconfig to this file
         #[arg(long, value_name = "FILE")]
@@ -337,11 +339,15 @@ Places:
   internet:203.0.113.7      one with that public address
   instance/web, i-0abc…     an instance, by its Name or id
   eni/eni-0abc…             a network interface
+  pod/default/web-0         a pod of a Kubernetes cluster; node/dev-node-1 a node of it
   vpc-0abc…/10.0.1.4        whoever has an address in a network";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = PLACES)]
 pub(crate) struct Exec {
+    /// The Kubernetes cluster of pods and nodes, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// Where
     pub(crate) place: String,
     /// The program and its arguments
@@ -357,6 +363,9 @@ pub(crate) struct Exec {
 #[derive(Debug, clap::Args)]
 #[command(after_help = PLACES)]
 pub(crate) struct Shell {
+    /// The Kubernetes cluster of pods and nodes, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// Where
     pub(crate) place: String,
 }
@@ -368,6 +377,8 @@ Places:
   internet:203.0.113.7      one with that public address
   instance/web, i-0abc…     an instance, by its Name or id
   eni/eni-0abc…             a network interface
+  pod/default/web-0         a pod of a Kubernetes cluster; node/dev-node-1 a node of it
+  svc/default/web           as destination: a service
   vpc-0abc…/10.0.1.4        whoever has an address in a network
   198.51.100.1              as destination: an address, as it is seen from the other place
 
@@ -388,6 +399,9 @@ pub(crate) struct Explain {
     /// The protocol
     #[arg(long, value_enum, default_value_t = Proto::Tcp)]
     pub(crate) proto: Proto,
+    /// The Kubernetes cluster of pods, services and nodes, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -402,6 +416,9 @@ Examples:
   skylab capture instance/web port 80 | wireshark -k -i -
   skylab capture eni/eni-0abc… -w eni.pcapng")]
 pub(crate) struct Capture {
+    /// The Kubernetes cluster of pods and nodes, where several run
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
     /// Where
     pub(crate) place: String,
     /// Which packets

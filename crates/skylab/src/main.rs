@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod demo;
 mod failure;
+mod program;
 mod terminal;
 
 use args::{Args, Command, Probe};
@@ -51,6 +52,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Explain(explain) => command::explain::run(&state, explain),
         Command::Capture(capture) => command::capture::run(&state, capture),
         Command::Kube(kube) => command::kube::run(&state, kube),
+        Command::Program(program) => program::run(program),
         Command::Version => {
             println!("skylab {}", env!("CARGO_PKG_VERSION"));
             Ok(0)

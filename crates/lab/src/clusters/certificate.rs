@@ -1,6 +1,8 @@
 //! A cluster's certificate authority, and the certificate of its API.
 
-use kube::certificates::{Authority, AuthorityError, Issued, Profile, Subject, Usage};
+use kube::certificates::{
+    AlternativeName, Authority, AuthorityError, Issued, Profile, Subject, Usage,
+};
 use kube::serve::TlsError;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -79,6 +81,30 @@ impl Certificates {
     /// What makes certificates for users and servers.
     pub(super) fn authority(&self) -> Result<Authority, AuthorityError> {
         Authority::from_pem(&self.authority, &self.authority_key)
+    }
+
+    /// The certificate of a node's server, with a new key, for a year.
+    pub(super) fn issue_server(
+        &self,
+        node: &str,
+        address: Ipv4Addr,
+        now: i64,
+    ) -> Result<Issued, AuthorityError> {
+        let subject = Subject {
+            user: format!("system:node:{node}"),
+            groups: vec!["system:nodes".to_owned()],
+        };
+        let names = [
+            AlternativeName::Dns(node.to_owned()),
+            AlternativeName::Address(address.into()),
+        ];
+        let profile = Profile {
+            usages: &[Usage::Server],
+            names: &names,
+            now,
+            lifetime: YEAR,
+        };
+        self.authority()?.issue(&subject, profile)
     }
 
     /// A client's certificate, with a new key, for a year.

@@ -24,6 +24,9 @@ pub enum ClusterError {
         /// What there is.
         known: String,
     },
+    /// There are several, and none was chosen.
+    #[error("several clusters run ({0}); choose one with --cluster")]
+    Several(String),
     /// No packets, no addresses.
     #[error("this lab was started with --packets none: a cluster's API has no address in it")]
     NoPackets,
@@ -33,6 +36,15 @@ pub enum ClusterError {
     /// More nodes than ranges for their pods.
     #[error("a plain cluster has {} nodes at most", network::MOST_NODES)]
     TooManyNodes,
+    /// A pod has no network at the moment.
+    #[error("pod {0} does not run now, or shares its node's network")]
+    NotRunning(String),
+    /// A program can't be run in a pod.
+    #[error(transparent)]
+    Exec(#[from] cri::RuntimeError),
+    /// What every cluster begins with can't be made.
+    #[error("the cluster's own parts: {0}")]
+    Addons(String),
     /// The lab's store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,6 +1,7 @@
 //! Kubernetes clusters of a lab: each has a state, keys, a network and nodes of its own, and comes
 //! back with the lab.
 
+mod addons;
 mod audit;
 mod certificate;
 mod definition;
@@ -11,21 +12,28 @@ mod network;
 mod node;
 mod outward;
 mod running;
+mod view;
 
 pub use error::ClusterError;
 pub use kubeconfig::Kubeconfig;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Snapshot};
 use crate::guests::Guests;
 use crate::store::Store;
+use ::runtime::Hub;
 use aws::model::RecordChange;
+use cri::{ExecSpec, Process, Runtime, Streams};
 use definition::Definition;
+use image::ImageStore;
+use kernel::NetNs;
+use kube::cluster::Cluster;
 use running::Running;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// The table of clusters' definitions.
@@ -34,6 +42,8 @@ const DEFINITIONS: &str = "kube-cluster";
 pub(crate) const TABLES: &str = "kube";
 /// The port of a cluster's API.
 pub const PORT: u16 = 6443;
+/// A new cluster's nodes are waited for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The version that clusters say they have.
 const VERSION: &str = "1.32";
 
@@ -69,6 +79,14 @@ pub struct Ground {
     pub proxy: Option<String>,
     /// Where it is noted who did what.
     pub directory: PathBuf,
+    /// The images that users imported, and those that nodes pulled.
+    pub images: Arc<ImageStore>,
+    /// Watches the containers.
+    pub hub: Hub,
+    /// Where clusters' volumes survive.
+    pub volumes: PathBuf,
+    /// The certificates that machines of the lab trust, in PEM.
+    pub bundle: Arc<str>,
     /// How fast their control planes' own waiting passes.
     pub pace: kube::api::Pace,
 }
@@ -109,6 +127,68 @@ impl Clusters {
         self.running().values().map(Running::info).collect()
     }
 
+    /// A snapshot with a cluster in its fabric: the one that is named, or the only one. Where several
+    /// run and none is named, or none runs, it is refused only if one is needed.
+    ///
+    /// # Errors
+    /// There is no such cluster, or none was chosen.
+    pub fn seen(
+        &self,
+        snapshot: &Snapshot,
+        cluster: Option<&str>,
+        needed: bool,
+    ) -> Result<Snapshot, ClusterError> {
+        let mut seen = snapshot.clone();
+        let running = self.running();
+        match chosen(&running, cluster) {
+            Ok(found) => view::add(
+                &mut seen.fabric,
+                &found.definition,
+                &found.cluster.now().store,
+            ),
+            Err(error) if needed || cluster.is_some() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(seen)
+    }
+
+    /// The network of a running pod.
+    ///
+    /// # Errors
+    /// There is no such cluster or pod, or it doesn't run.
+    pub fn pod_network(
+        &self,
+        cluster: Option<&str>,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Arc<NetNs>, ClusterError> {
+        let running = self.running();
+        let found = chosen(&running, cluster)?;
+        let gone = || ClusterError::NotRunning(format!("{namespace}/{name}"));
+        found.pod_network(namespace, name).ok_or_else(gone)
+    }
+
+    /// Runs a program in a pod's first container, or the one that its annotation
+    /// `kubectl.kubernetes.io/default-container` names.
+    ///
+    /// # Errors
+    /// There is no such cluster or pod, or the program can't be run.
+    pub fn exec(
+        &self,
+        cluster: Option<&str>,
+        namespace: &str,
+        name: &str,
+        spec: &ExecSpec,
+    ) -> Result<(Box<dyn Process>, Streams), ClusterError> {
+        let (runtime, container) = {
+            let running = self.running();
+            let found = chosen(&running, cluster)?;
+            let gone = || ClusterError::NotRunning(format!("{namespace}/{name}"));
+            found.container(namespace, name).ok_or_else(gone)?
+        };
+        Ok(runtime.exec(&container, spec)?)
+    }
+
     /// Makes a cluster with so many nodes and starts it.
     ///
     /// # Errors
@@ -130,9 +210,19 @@ impl Clusters {
         let record = serde_json::to_vec(&definition).map_err(io::Error::other)?;
         self.record(name, Some(record))?;
         let started = Running::start(&self.ground, definition, &[])?;
-        let info = started.info();
+        let cluster = started.cluster.clone();
         self.running().insert(name.to_owned(), started);
-        Ok(info)
+        if nodes > 0 {
+            let installing = addons::install(&cluster);
+            self.ground
+                .runtime
+                .block_on(installing)
+                .map_err(|status| ClusterError::Addons(status.message))?;
+            self.ground.runtime.block_on(ready(&cluster, nodes));
+        }
+        let running = self.running();
+        let made = running.get(name).ok_or_else(|| missing(&running, name))?;
+        Ok(made.info())
     }
 
     fn record(&self, name: &str, value: Option<Vec<u8>>) -> Result<(), ClusterError> {
@@ -183,6 +273,48 @@ impl Clusters {
             authority: definition.certificates.authority.clone(),
             token: definition.admin.clone(),
         })
+    }
+}
+
+/// Waits until so many nodes are ready, though not for ever: what keeps one from it, `kubectl describe
+/// node` says.
+async fn ready(cluster: &Cluster, nodes: usize) {
+    let is_ready = |node: &serde_json::Value| {
+        let conditions = kube::object::list(node, &["status", "conditions"]);
+        let ready = |condition: &&serde_json::Value| condition["type"] == "Ready";
+        conditions
+            .iter()
+            .find(ready)
+            .is_some_and(|of| of["status"] == "True")
+    };
+    let mut followed = cluster.follow();
+    let all = followed.wait_for(|now| {
+        let list = now.store.list("nodes", None);
+        list.filter(|(_, node)| is_ready(node)).count() >= nodes
+    });
+    if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        tracing::warn!("not all nodes are ready yet");
+    }
+}
+
+/// The cluster that is named, or the only one.
+fn chosen<'r>(
+    running: &'r BTreeMap<String, Running>,
+    cluster: Option<&str>,
+) -> Result<&'r Running, ClusterError> {
+    match cluster {
+        Some(name) => running.get(name).ok_or_else(|| missing(running, name)),
+        None => {
+            let mut all = running.values();
+            match (all.next(), all.next()) {
+                (Some(only), None) => Ok(only),
+                (Some(_), Some(_)) => {
+                    let names: Vec<&str> = running.keys().map(String::as_str).collect();
+                    Err(ClusterError::Several(names.join(", ")))
+                }
+                (None, _) => Err(missing(running, "")),
+            }
+        }
     }
 }
 

@@ -35,7 +35,7 @@ const FIRST_NODE: u32 = 16;
 /// As many nodes as there are ranges for their pods.
 pub(super) const MOST_NODES: usize = 256;
 /// What the networks of the clouds carry.
-const MTU: u16 = 1500;
+pub(super) const MTU: u16 = 1500;
 /// Clusters that a lab holds; each has two addresses among the internet's services.
 pub(super) const MOST: u8 = 50;
 /// The address of the first cluster's API on the internet.

@@ -15,7 +15,7 @@ use std::net::SocketAddrV4;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// A connection is made within so many seconds, or isn't, as upstream's.
 const PATIENCE: i64 = 30;
@@ -37,13 +37,8 @@ impl Dial for From {
             let address = address.map_err(|_| io::Error::from(ErrorKind::NotFound))?;
             let place = self.cloud.host(self.host.clone()).await;
             let place = place.ok_or_else(|| io::Error::from(ErrorKind::NetworkUnreachable))?;
-            let runtime = tokio::runtime::Handle::current();
-            let made = socket::inside(place, move || {
-                let _runtime = runtime.enter();
-                TcpSocket::new_v4()
-            });
             let at = SocketAddrV4::new(address, port);
-            made.await?.connect(at.into()).await
+            socket::unconnected(place).await?.connect(at.into()).await
         })
     }
 }

@@ -3,16 +3,24 @@
 use super::audit::Events;
 use super::definition::Definition;
 use super::journal::{self, Journal};
+use super::node::Node;
 use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node, outward};
 use crate::cloud::unix_time;
 use crate::store::Record;
 use crate::{entropy, socket};
+use ::runtime::NodeRuntime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use cri::{ContainerId, ContainerState, Runtime, Sandbox};
+use kernel::NetNs;
 use kube::api::Settings;
 use kube::cluster::{Cluster, Parts};
 use kube::metrics::Kubelets;
+use kube::object;
 use kube::serve::{Authenticator, Keys, Server};
+use kube::store::Key;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Running {
     pub(super) definition: Definition,
     pub(super) cluster: Cluster,
+    nodes: BTreeMap<String, Node>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -63,7 +72,6 @@ impl Running {
             authenticator: authenticator.map_err(ClusterError::keys)?,
         });
         let listeners = listen(ground, &definition)?;
-        node::arrange(ground, &definition)?;
         let controllers = ground.runtime.spawn({
             let cluster = cluster.clone();
             async move {
@@ -80,6 +88,7 @@ impl Running {
             let serving = serve(listener, tls.clone(), server.clone());
             tasks.push(ground.runtime.spawn(serving));
         }
+        let nodes = node::start(ground, &definition)?;
         tracing::info!(
             cluster = definition.name,
             server = definition.server(),
@@ -88,8 +97,51 @@ impl Running {
         Ok(Self {
             definition,
             cluster,
+            nodes,
             tasks,
         })
+    }
+
+    /// The runtime of the node where a pod is, and the pod.
+    pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<(&Node, Arc<Value>)> {
+        let now = self.cluster.now();
+        let pod = now.store.get(&Key::new("pods", namespace, name))?.clone();
+        let node = self.nodes.get(object::text(&pod, &["spec", "nodeName"]))?;
+        Some((node, pod))
+    }
+
+    /// A pod's first container, or the one that it names for its callers.
+    pub(super) fn container(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<(Arc<NodeRuntime>, ContainerId)> {
+        let (node, pod) = self.pod(namespace, name)?;
+        let chosen = &pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"];
+        let first = object::list(&pod, &["spec", "containers"]).first()?;
+        let container = chosen.as_str().or_else(|| first["name"].as_str())?;
+        let runtime = node.runtime().clone();
+        let sandboxes = runtime.sandboxes();
+        let own = |sandbox: &&Sandbox| sandbox.ready && sandbox.uid == object::uid(&pod);
+        let sandbox = &sandboxes.iter().find(own)?.id;
+        let containers = runtime.containers();
+        let mut own = containers.iter().filter(|of| {
+            let runs = matches!(of.state, ContainerState::Running { .. });
+            of.sandbox == *sandbox && of.name == container && runs
+        });
+        let id = own.next()?.id.clone();
+        Some((runtime, id))
+    }
+
+    /// The network of a running pod that has one of its own.
+    pub(super) fn pod_network(&self, namespace: &str, name: &str) -> Option<Arc<NetNs>> {
+        let (node, pod) = self.pod(namespace, name)?;
+        if pod["spec"]["hostNetwork"] == true {
+            return None;
+        }
+        let sandboxes = node.runtime().sandboxes();
+        let own = |sandbox: &&Sandbox| sandbox.ready && sandbox.uid == object::uid(&pod);
+        node.runtime().network(&sandboxes.iter().find(own)?.id)
     }
 
     pub(super) fn info(&self) -> ClusterInfo {

@@ -53,7 +53,7 @@ pub(super) fn run(
 
 fn prepare(service: &Service, asked: &protocol::Capture) -> Result<(Capture, Arc<NetNs>), Refusal> {
     let name = service.place(&asked.place)?;
-    let snapshot = service.cloud.snapshot();
+    let snapshot = service.seen(asked.cluster.as_deref(), name.in_cluster())?;
     let place = name
         .find(&snapshot)
         .map_err(|error| refuse(RefusalKind::Place, error))?;

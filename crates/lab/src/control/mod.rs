@@ -8,6 +8,7 @@ mod capture;
 mod client;
 mod frame;
 mod protocol;
+mod running;
 mod server;
 mod session;
 

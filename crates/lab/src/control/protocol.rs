@@ -39,6 +39,9 @@ pub enum Request {
 pub struct Exec {
     /// The place.
     pub place: String,
+    /// The cluster that pods and nodes are looked for in; needed where several run.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// The program and its arguments; empty for the place's shell.
     pub arguments: Vec<String>,
     /// Environment of its own.
@@ -52,6 +55,9 @@ pub struct Exec {
 pub struct Capture {
     /// The place.
     pub place: String,
+    /// The cluster that pods and nodes are looked for in; needed where several run.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// Which packets, in the words of the capture filter; empty for all.
     pub filter: Vec<String>,
 }

@@ -2,11 +2,12 @@
 
 use super::protocol::{Counts, KubeRequest, Ports, Refusal, RefusalKind, Reply, Request, Status};
 use super::{capture, frame, reachable, session};
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Snapshot};
 use crate::clusters::{ClusterError, Clusters};
-use crate::explain::{self, Explanation};
+use crate::explain::{self, Explanation, Eyes};
 use crate::guests::Guests;
 use crate::paths::StateDir;
+use crate::place::in_cluster::pod_of;
 use crate::place::{PlaceName, PlaceParseError};
 use crate::snapshot::{self, Saved};
 use crate::store::Store;
@@ -190,16 +191,38 @@ fn snapshot(service: &Service, descriptors: Vec<OwnedFd>) -> Result<Saved, Refus
 fn explain(service: &Service, inquiry: &explain::Inquiry) -> Result<Explanation, Refusal> {
     let from = service.place(&inquiry.from)?;
     let to = service.place(&inquiry.to)?;
-    let snapshot = service.cloud.snapshot();
-    let observe = |host: &HostId| {
+    let needed = from.in_cluster() || to.in_cluster();
+    let snapshot = service.seen(inquiry.cluster.as_deref(), needed)?;
+    let stack = |host: &HostId| {
         let looking = service.cloud.host(host.clone());
         kernel::observe::stack(&*service.runtime.block_on(looking)?).ok()
     };
-    explain::explain(&snapshot, inquiry, &from, &to, &observe)
+    let cluster = inquiry.cluster.as_deref();
+    let listens = |host: &HostId, protocol, address, port| {
+        let (namespace, name) = pod_of(host)?;
+        let network = service
+            .clusters
+            .pod_network(cluster, namespace, name)
+            .ok()?;
+        kernel::observe::listens(&network, protocol, address, port).ok()
+    };
+    let eyes = Eyes {
+        stack: &stack,
+        listens: &listens,
+    };
+    explain::explain(&snapshot, inquiry, &from, &to, &eyes)
         .map_err(|error| refuse(RefusalKind::Place, error))
 }
 
 impl Service {
+    /// What there is, with a cluster in it: the one that is named or the only one. `needed` says that
+    /// a place lies in one.
+    pub(super) fn seen(&self, cluster: Option<&str>, needed: bool) -> Result<Snapshot, Refusal> {
+        self.clusters
+            .seen(&self.cloud.snapshot(), cluster, needed)
+            .map_err(|error| refuse(RefusalKind::Place, error))
+    }
+
     /// A place by its words. A place on the internet is made when it is first named.
     pub(super) fn place(&self, text: &str) -> Result<PlaceName, Refusal> {
         let name: PlaceName = text

@@ -1,9 +1,13 @@
 //! A program that a command runs at a place, as long as it runs.
 
 use super::frame;
-use super::protocol::{Ended, Exec, Refusal, RefusalKind, Reply, Request};
+use super::protocol::{Exec, Refusal, RefusalKind, Reply, Request};
+use super::running::{InPod, Running};
 use super::server::{Service, refuse};
-use kernel::guest::{ExecError, Exit, Guest, GuestCommand, GuestProcess};
+use crate::clusters::ClusterError;
+use crate::place::PlaceName;
+use cri::ExecSpec;
+use kernel::guest::{ExecError, Guest, GuestCommand};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,8 +29,7 @@ pub(super) fn run(
     exec: Exec,
     descriptors: Vec<OwnedFd>,
 ) -> io::Result<()> {
-    let started = guest(service, &exec.place).and_then(|guest| start(&guest, exec, descriptors));
-    let (process, terminal) = match started {
+    let (process, terminal) = match started(service, exec, descriptors) {
         Ok(started) => started,
         Err(refusal) => return frame::send(stream, &Reply::from(refusal), &[]),
     };
@@ -38,8 +41,7 @@ pub(super) fn run(
         let (process, stream) = (process.clone(), stream.try_clone()?);
         thread::Builder::new().spawn(move || {
             let ended = match process.wait() {
-                Ok(Exit::Code(code)) => Reply::Ended(Ended::Code(code)),
-                Ok(Exit::Signal(signal)) => Reply::Ended(Ended::Signal(signal)),
+                Ok(ended) => Reply::Ended(ended),
                 Err(error) => refuse(RefusalKind::Failed, error).into(),
             };
             // The command may have gone; its end of the socket wakes the reader below either way.
@@ -58,7 +60,7 @@ pub(super) fn run(
 }
 
 /// Ends a program whose command has gone, first politely.
-fn put_down(process: &GuestProcess, ended: impl Fn() -> bool) {
+fn put_down(process: &Running, ended: impl Fn() -> bool) {
     for signal in [libc::SIGHUP, libc::SIGTERM, libc::SIGKILL] {
         if ended() || process.signal(signal).is_err() {
             return;
@@ -72,31 +74,81 @@ fn put_down(process: &GuestProcess, ended: impl Fn() -> bool) {
     }
 }
 
-fn guest(service: &Service, place: &str) -> Result<Arc<Guest>, Refusal> {
-    let name = service.place(place)?;
-    let snapshot = service.cloud.snapshot();
+/// Starts the program in the guest or the container at its place.
+fn started(
+    service: &Service,
+    exec: Exec,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(Running, Option<OwnedFd>), Refusal> {
+    let name = service.place(&exec.place)?;
+    if let PlaceName::Pod(namespace, pod) = &name {
+        return start_in_pod(service, namespace, pod, exec, descriptors);
+    }
+    let snapshot = service.seen(exec.cluster.as_deref(), name.in_cluster())?;
     let found = name.find(&snapshot);
     let host = found
         .and_then(|place| place.host().cloned())
         .map_err(|error| refuse(RefusalKind::Place, error))?;
-    service
+    let guest = service
         .guests
         .guest(&host)
-        .map_err(|error| refuse(RefusalKind::Failed, error))
+        .map_err(|error| refuse(RefusalKind::Failed, error))?;
+    start(&guest, exec, descriptors)
+}
+
+fn arguments(exec: &Exec) -> Vec<String> {
+    if exec.arguments.is_empty() {
+        SHELL.map(str::to_owned).to_vec()
+    } else {
+        exec.arguments.clone()
+    }
+}
+
+fn streams(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; 3], Refusal> {
+    descriptors.try_into().map_err(|_| {
+        let missing = "standard input, output and error did not come along";
+        refuse(RefusalKind::Failed, missing)
+    })
+}
+
+fn start_in_pod(
+    service: &Service,
+    namespace: &str,
+    pod: &str,
+    exec: Exec,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(Running, Option<OwnedFd>), Refusal> {
+    let spec = ExecSpec {
+        command: arguments(&exec),
+        terminal: exec.terminal,
+        stdin: true,
+    };
+    let cluster = exec.cluster.as_deref();
+    let (process, mut outer) = service
+        .clusters
+        .exec(cluster, namespace, pod, &spec)
+        .map_err(|error| {
+            let kind = match error {
+                ClusterError::Exec(_) => RefusalKind::NotExecutable,
+                _ => RefusalKind::Place,
+            };
+            refuse(kind, error)
+        })?;
+    if let Some(terminal) = outer.terminal.take() {
+        return Ok((Running::Pod(InPod::on_terminal(process)), Some(terminal)));
+    }
+    let joined = InPod::joined(process, outer, streams(descriptors)?);
+    let joined = joined.map_err(|error| refuse(RefusalKind::Failed, error))?;
+    Ok((Running::Pod(joined), None))
 }
 
 fn start(
     guest: &Guest,
     exec: Exec,
     descriptors: Vec<OwnedFd>,
-) -> Result<(GuestProcess, Option<OwnedFd>), Refusal> {
-    let arguments = if exec.arguments.is_empty() {
-        SHELL.map(str::to_owned).to_vec()
-    } else {
-        exec.arguments
-    };
+) -> Result<(Running, Option<OwnedFd>), Refusal> {
     let command = GuestCommand {
-        arguments,
+        arguments: arguments(&exec),
         environment: exec.environment,
         ..GuestCommand::default()
     };
@@ -105,12 +157,10 @@ fn start(
             .exec_on_terminal(&command)
             .map(|(process, terminal)| (process, Some(terminal)))
     } else {
-        let streams: [OwnedFd; 3] = descriptors.try_into().map_err(|_| {
-            let missing = "standard input, output and error did not come along";
-            refuse(RefusalKind::Failed, missing)
-        })?;
+        let streams = streams(descriptors)?;
         guest.exec(&command, streams).map(|process| (process, None))
     };
+    let started = started.map(|(process, terminal)| (Running::Guest(process), terminal));
     started.map_err(|error| match error {
         ExecError::NotFound { .. } => refuse(RefusalKind::NotFound, error),
         ExecError::NotExecutable { .. } => refuse(RefusalKind::NotExecutable, error),

@@ -139,7 +139,7 @@ fn file(path: &str, contents: &str, mode: u32) -> GuestFile {
     }
 }
 
-fn environment() -> Vec<(String, String)> {
+pub(crate) fn environment() -> Vec<(String, String)> {
     let own = std::env::var("PATH").unwrap_or_default();
     let path = [own.as_str(), PATH]
         .into_iter()

@@ -12,6 +12,7 @@ mod user_data;
 
 pub use appointed::Appointment;
 pub use console::Consoles;
+pub(crate) use files::environment;
 
 use crate::cloud::{Cloud, Snapshot};
 use crate::internet;

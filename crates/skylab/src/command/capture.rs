@@ -24,6 +24,7 @@ pub(crate) fn run(state: &StateDir, args: args::Capture) -> Result<u8, Failure> 
     let lab = control::connect(state)?;
     let request = Request::Capture(Capture {
         place: args.place,
+        cluster: args.cluster,
         filter: args.filter,
     });
     lab.send(&request, &[out.as_fd()])?;

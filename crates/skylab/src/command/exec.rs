@@ -23,6 +23,7 @@ pub(crate) fn run(state: &StateDir, args: args::Exec) -> Result<u8, Failure> {
     let lab = control::connect(state).map_err(|error| Failure::of_exec(&error))?;
     let request = Request::Exec(Exec {
         place: args.place,
+        cluster: args.cluster,
         arguments: args.command,
         environment: environment(),
         terminal: false,

@@ -21,6 +21,7 @@ pub(crate) fn run(state: &StateDir, args: args::Explain) -> Result<u8, Failure> 
             Proto::Icmp => Protocol::Icmp,
         },
         port: args.port,
+        cluster: args.cluster,
     };
     let lab = control::connect(state)?;
     let Reply::Explained(explanation) = lab.ask(&Request::Explain(inquiry))? else {

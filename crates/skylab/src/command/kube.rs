@@ -1,7 +1,7 @@
 //! `skylab kube`: plain Kubernetes clusters.
 
 use crate::args::Kube;
-use crate::failure::{Failure, USAGE};
+use crate::failure::Failure;
 use lab::clusters::{ClusterInfo, Kubeconfig};
 use lab::control::{self, ControlError, KubeRequest, Reply, Request};
 use lab::paths::StateDir;
@@ -27,10 +27,6 @@ pub(crate) fn run(state: &StateDir, kube: Kube) -> Result<u8, Failure> {
 }
 
 fn create(state: &StateDir, name: &str, nodes: usize, file: Option<&Path>) -> Result<(), Failure> {
-    if nodes > 0 {
-        let message = "--nodes is not implemented yet: a cluster has its API and no nodes";
-        return Err(Failure::new(USAGE, message));
-    }
     let made = clusters(
         state,
         KubeRequest::Create {

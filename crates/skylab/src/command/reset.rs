@@ -26,5 +26,14 @@ pub(crate) fn run(state: &StateDir) -> Result<u8, Failure> {
             _ => {}
         }
     }
+    for folder in [state.images(), state.volumes()] {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let message = format!("{} can't be removed: {error}", folder.display());
+                return Err(Failure::new(1, message));
+            }
+            _ => {}
+        }
+    }
     Ok(0)
 }

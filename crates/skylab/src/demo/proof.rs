@@ -94,6 +94,7 @@ fn ask(state: &StateDir, from: &str, to: SocketAddrV4) -> Result<Explanation, Fa
         to: to.ip().to_string(),
         protocol: Protocol::Tcp,
         port: Some(to.port()),
+        cluster: None,
     };
     match control::connect(state)?.ask(&Request::Explain(inquiry))? {
         Reply::Explained(explanation) => Ok(explanation),
@@ -113,6 +114,7 @@ fn start(state: &StateDir, place: &str, words: &[&str]) -> Result<Running, Failu
     arguments.extend(words.iter().map(|word| (*word).to_owned()));
     let request = Request::Exec(Exec {
         place: place.to_owned(),
+        cluster: None,
         arguments,
         environment: Vec::new(),
         terminal: false,

@@ -35,25 +35,33 @@ fn minor(kubectl: &Path) -> Option<u64> {
     minor.trim_end_matches('+').parse().ok()
 }
 
-struct Cluster {
-    lab: Lab,
+pub(crate) struct Cluster {
+    pub(crate) lab: Lab,
     kubectl: PathBuf,
     folder: PathBuf,
 }
 
 impl Cluster {
+    /// A control plane without nodes.
     fn start() -> Option<Self> {
-        Self::start_with(&[])
+        Self::start_with(&[], 0)
     }
 
-    fn start_with(flags: &[&str]) -> Option<Self> {
+    /// A cluster with so many nodes.
+    pub(crate) fn with_nodes(nodes: usize) -> Option<Self> {
+        Self::start_with(&[], nodes)
+    }
+
+    fn start_with(flags: &[&str], nodes: usize) -> Option<Self> {
         let kubectl = kubectl()?;
         let lab = Lab::start(flags)?;
         let folder = lab.state().join("test");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("config");
         let file = file.to_str().unwrap();
-        lab.ok(&["kube", "create", "dev", "--kubeconfig", file]);
+        let nodes = nodes.to_string();
+        let create = ["kube", "create", "dev", "--nodes", &nodes];
+        lab.ok(&[&create[..], &["--kubeconfig", file]].concat());
         Some(Self {
             lab,
             kubectl,
@@ -61,7 +69,7 @@ impl Cluster {
         })
     }
 
-    fn run(&self, words: &[&str], input: &str) -> Output {
+    pub(crate) fn run(&self, words: &[&str], input: &str) -> Output {
         let mut child = Command::new(&self.kubectl)
             .arg("--cache-dir")
             .arg(self.folder.join("cache"))
@@ -81,7 +89,7 @@ impl Cluster {
         child.wait_with_output().unwrap()
     }
 
-    fn ok(&self, words: &[&str], input: &str) -> String {
+    pub(crate) fn ok(&self, words: &[&str], input: &str) -> String {
         let output = self.run(words, input);
         assert!(
             output.status.success(),
@@ -394,7 +402,7 @@ fn roles_decide() {
 #[test]
 fn controllers_make_objects_come_true() {
     // A node whose kubelet is this test: it says once that it is ready, and has upstream's time for it.
-    let Some(cluster) = Cluster::start_with(&["--pace", "real"]) else {
+    let Some(cluster) = Cluster::start_with(&["--pace", "real"], 0) else {
         return;
     };
     cluster.ok(&["apply", "-f", "-"], APP);

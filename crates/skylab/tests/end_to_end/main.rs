@@ -11,6 +11,7 @@ mod guard;
 mod instances;
 mod kube;
 mod lab;
+mod nodes;
 mod outside;
 mod scaling;
 mod sigkill;

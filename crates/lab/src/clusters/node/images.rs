@@ -1,0 +1,89 @@
+//! A node's images: this machine's own files, what users imported, and what it pulled.
+
+use crate::cloud::Cloud;
+use crate::socks;
+use cri::{Credentials, Image, ImageError, Images};
+use image::NodeImages;
+use kernel::NetNs;
+use runtime::{ImageConfig, ImageFiles, ImageRoot, RootSource, host_image, is_host_image};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A registry that doesn't take a connection within this time is unreachable.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A node's images.
+pub(super) struct LabImages(pub(super) NodeImages);
+
+impl Images for LabImages {
+    fn pull(&self, reference: &str, credentials: &[Credentials]) -> Result<Image, ImageError> {
+        if is_host_image(reference) {
+            return Ok(host_image());
+        }
+        self.0.pull(reference, credentials)
+    }
+
+    fn find(&self, reference: &str) -> Option<Image> {
+        if is_host_image(reference) {
+            return Some(host_image());
+        }
+        self.0.find(reference)
+    }
+
+    fn list(&self) -> Vec<Image> {
+        let mut images = vec![host_image()];
+        images.extend(self.0.list());
+        images
+    }
+
+    fn remove(&self, reference: &str) -> Result<(), ImageError> {
+        if is_host_image(reference) {
+            // The machine's files stay where they are.
+            return Ok(());
+        }
+        self.0.remove(reference)
+    }
+}
+
+impl RootSource for LabImages {
+    fn root(&self, reference: &str) -> Result<Option<ImageRoot>, String> {
+        let found = self.0.unpacked(reference);
+        let Some(unpacked) = found.map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let id = self.0.find(reference).map(|image| image.id.0);
+        let config = ImageConfig {
+            entrypoint: unpacked.config.entrypoint.clone(),
+            command: unpacked.config.cmd.clone(),
+            environment: unpacked.config.env.clone(),
+            working_dir: unpacked.config.working_dir.clone(),
+            user: unpacked.config.user.clone(),
+            stop_signal: unpacked.config.stop_signal.clone(),
+        };
+        Ok(Some(ImageRoot {
+            id: id.unwrap_or_default(),
+            files: ImageFiles::Layers(unpacked.layers.clone()),
+            config,
+            hold: Some(Arc::new(unpacked)),
+        }))
+    }
+}
+
+/// Connections to registries, from the node's network; their names are looked up as the lab's internet
+/// knows them.
+pub(super) struct NodeDial {
+    pub(super) network: Arc<NetNs>,
+    pub(super) cloud: Cloud,
+}
+
+impl image::Dial for NodeDial {
+    fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let address = socks::look_up(&self.cloud, host)
+            .map_err(|_| io::Error::other(format!("lookup {host}: no such host")))?;
+        let to = SocketAddr::from((address, port));
+        self.network
+            .run(|| TcpStream::connect_timeout(&to, PATIENCE))?
+    }
+}

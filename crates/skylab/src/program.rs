@@ -1,0 +1,126 @@
+//! Programs that run in a cluster's pods and on its nodes, all of them this one. Nobody but manifests
+//! and container runtimes calls them.
+
+use crate::failure::Failure;
+use agents::{policy, proxy};
+use clap::Subcommand;
+use cluster_dns::Settings;
+use kube_client::{Client, Config};
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use tokio::runtime;
+use tracing_subscriber::EnvFilter;
+
+/// What a program that can't go on ends with.
+const FAILED: u8 = 1;
+
+/// The programs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Program {
+    /// The chapter's web server
+    #[command(hide = true)]
+    ExampleWeb,
+    /// The network plugin of plain clusters, as container runtimes call it
+    #[command(hide = true)]
+    CniPtp,
+    /// A node's service proxy
+    #[command(hide = true)]
+    KubeProxy {
+        /// The configuration file, a `KubeProxyConfiguration`
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The node's name
+        #[arg(long, value_name = "NODE")]
+        hostname_override: String,
+    },
+    /// A cluster's names
+    #[command(hide = true)]
+    Coredns {
+        /// CoreDNS's own flags: -conf FILE
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        flags: Vec<String>,
+    },
+    /// A node's engine for network policies
+    #[command(hide = true)]
+    NetworkPolicyAgent {
+        /// The node's name
+        #[arg(long, value_name = "NODE")]
+        hostname_override: String,
+    },
+}
+
+pub(crate) fn run(program: Program) -> Result<u8, Failure> {
+    match program {
+        Program::ExampleWeb => ended(example_web::run()),
+        Program::CniPtp => Ok(u8::try_from(cni::ptp::main()).unwrap_or(FAILED)),
+        Program::KubeProxy {
+            config,
+            hostname_override,
+        } => kube_proxy(config, &hostname_override),
+        Program::Coredns { flags } => coredns(&flags),
+        Program::NetworkPolicyAgent { hostname_override } => {
+            let client = client("network-policy-agent")?;
+            ended(forever(policy::run(client, &hostname_override)))
+        }
+    }
+}
+
+fn kube_proxy(config: Option<PathBuf>, node: &str) -> Result<u8, Failure> {
+    let configuration = match config {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
+            proxy::Configuration::read(&text).map_err(|error| Failure::new(FAILED, error))?
+        }
+        None => proxy::Configuration::default(),
+    };
+    let client = client("kube-proxy")?;
+    ended(forever(proxy::run(client, node, &configuration)))
+}
+
+fn coredns(flags: &[String]) -> Result<u8, Failure> {
+    let file = match flags {
+        [] => "Corefile",
+        [name, file] if name == "-conf" || name == "--conf" => file.as_str(),
+        other => {
+            let message = format!(
+                "{}: this name server knows -conf FILE alone",
+                other.join(" ")
+            );
+            return Err(Failure::new(FAILED, message));
+        }
+    };
+    let settings = Settings::in_cluster(file.into());
+    let settings = settings.map_err(|error| Failure::new(FAILED, error))?;
+    ended(forever(cluster_dns::run(settings)))
+}
+
+/// The API, as the pod's service account sees it.
+fn client(agent: &str) -> Result<Client, Failure> {
+    let config = Config::in_cluster(agent).map_err(|error| Failure::new(FAILED, error))?;
+    Client::new(config).map_err(|error| Failure::new(FAILED, error))
+}
+
+/// Runs a program on a runtime of its own, with its log on standard error.
+fn forever<E: std::error::Error + Send + Sync + 'static>(
+    program: impl Future<Output = Result<(), E>>,
+) -> io::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(program)
+        .map_err(io::Error::other)
+}
+
+fn ended(outcome: io::Result<()>) -> Result<u8, Failure> {
+    outcome
+        .map(|()| 0)
+        .map_err(|error| Failure::new(FAILED, error))
+}
