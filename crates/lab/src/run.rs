@@ -20,7 +20,9 @@ use aws::model::{Settings, State};
 use image::ImageStore;
 use kernel::Engine;
 use kernel::launch::Inside;
+use kernel::limits::Limits;
 use runtime::Hub;
+use sha2::{Digest, Sha256};
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -250,6 +252,7 @@ impl Lab<'_> {
             directory: self.options.state.path().to_owned(),
             images: Arc::new(images),
             hub,
+            limits: Arc::new(limits(&self.options.state)),
             volumes: self.options.state.volumes(),
             bundle: self.authority.bundle().into(),
             pace: match self.options.rules.pace {
@@ -297,6 +300,17 @@ impl Lab<'_> {
         };
         tokio::spawn(socks::serve(socks, self.cloud.clone(), admission));
     }
+}
+
+/// The lab's control groups, named after its state: no two labs that run have the same.
+fn limits(state: &StateDir) -> Limits {
+    let hash = Sha256::digest(state.path().as_os_str().as_encoded_bytes());
+    let name: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let limits = Limits::find(&name);
+    if let Some(why) = limits.trouble() {
+        tracing::info!(why, "containers run without limits");
+    }
+    limits
 }
 
 async fn listen(

@@ -26,6 +26,7 @@ use cri::{ExecSpec, Process, Runtime, Streams};
 use definition::Definition;
 use image::ImageStore;
 use kernel::NetNs;
+use kernel::limits::Limits;
 use kube::cluster::Cluster;
 use running::Running;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,8 @@ pub struct Ground {
     pub images: Arc<ImageStore>,
     /// Watches the containers.
     pub hub: Hub,
+    /// Limits what containers use.
+    pub limits: Arc<Limits>,
     /// Where clusters' volumes survive.
     pub volumes: PathBuf,
     /// The certificates that machines of the lab trust, in PEM.

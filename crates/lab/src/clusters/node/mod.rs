@@ -150,6 +150,7 @@ fn begin(
         images: images.clone(),
         environment: crate::guests::environment(),
         hub: ground.hub.clone(),
+        limits: ground.limits.clone(),
     }));
     let means = Means {
         runtime: runtime.clone(),
