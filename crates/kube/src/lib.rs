@@ -19,6 +19,7 @@ pub mod client;
 pub mod cluster;
 pub mod controllers;
 pub mod custom;
+pub(crate) mod expression;
 pub mod merge;
 pub mod metrics;
 pub mod object;

@@ -229,6 +229,8 @@ apps/v1 deployments Deployment deploy na status scale
 apps/v1 replicasets ReplicaSet rs na status scale
 apps/v1 statefulsets StatefulSet sts na status scale
 admissionregistration.k8s.io/v1 mutatingwebhookconfigurations MutatingWebhookConfiguration - -
+admissionregistration.k8s.io/v1 validatingadmissionpolicies ValidatingAdmissionPolicy - - status
+admissionregistration.k8s.io/v1 validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding - -
 admissionregistration.k8s.io/v1 validatingwebhookconfigurations ValidatingWebhookConfiguration - -
 authentication.k8s.io/v1 selfsubjectreviews SelfSubjectReview - r
 authentication.k8s.io/v1 tokenreviews TokenReview - r

@@ -14,6 +14,7 @@ mod metrics;
 mod node;
 mod older;
 mod patch;
+mod policy;
 pub mod rbac;
 mod read;
 mod request;

@@ -284,6 +284,12 @@ pub(super) fn update(
             object::metadata(&mut object).insert("generation".to_owned(), generation.into());
         }
     }
+    if part == Part::Status && resource.custom.is_some() {
+        let causes = validation::update(resource, live, &object, true);
+        if !causes.is_empty() {
+            return Err(Status::invalid(resource, &name, &causes));
+        }
+    }
     if owners == Owners::Track {
         track(call, resource, target, Some(live), &mut object);
     }

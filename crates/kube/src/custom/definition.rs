@@ -80,6 +80,7 @@ fn structural(schema: &Value, field: &str, causes: &mut Vec<Cause>) {
         let detail = "must not be empty for specified object fields";
         causes.push(Cause::required(format!("{field}.type"), detail));
     }
+    super::rules::sound(schema, field, causes);
     for (name, inner) in object::entries(schema, &["properties"]) {
         structural(inner, &format!("{field}.properties[{name}]"), causes);
     }
@@ -88,16 +89,6 @@ fn structural(schema: &Value, field: &str, causes: &mut Vec<Cause>) {
             structural(&schema[inner], &format!("{field}.{inner}"), causes);
         }
     }
-}
-
-/// What of a definition is accepted and not acted on; the user is told.
-pub fn warnings(definition: &Value) -> Vec<String> {
-    let text = definition["spec"]["versions"].to_string();
-    let rules = text.contains("\"x-kubernetes-validations\"");
-    rules
-        .then(|| "x-kubernetes-validations are kept and not evaluated by Skylab".to_owned())
-        .into_iter()
-        .collect()
 }
 
 /// What the system says of a definition: its names are accepted and it is served.

@@ -4,6 +4,7 @@
 
 pub mod definition;
 pub mod path;
+pub mod rules;
 pub mod schema;
 
 use crate::object;

@@ -183,8 +183,6 @@ pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 fn definition(call: &mut Call<'_>, object: &mut Value) {
     let now = call.now();
-    call.warnings
-        .extend(crate::custom::definition::warnings(object));
     let before = object["status"]["conditions"].clone();
     crate::custom::definition::status(object, &now);
     if before.is_array() {

@@ -1,4 +1,4 @@
-//! Webhooks.
+//! Webhooks, and policies that are expressions.
 
 use super::{each, there};
 use crate::object::default;
@@ -19,6 +19,24 @@ pub(super) fn webhooks(map: &mut Map<String, Value>, mutating: bool) {
             default(service, "port", 443);
         }
         for rule in each(hook, "rules") {
+            default(rule, "scope", "*");
+        }
+    }
+}
+
+pub(super) fn policy(spec: &mut Map<String, Value>) {
+    default(spec, "failurePolicy", "Fail");
+    constraints(spec, "matchConstraints");
+}
+
+/// Which requests a policy, or its binding, is about.
+pub(super) fn constraints(spec: &mut Map<String, Value>, name: &str) {
+    let Some(of) = there(spec, name) else { return };
+    default(of, "matchPolicy", "Equivalent");
+    default(of, "namespaceSelector", json!({}));
+    default(of, "objectSelector", json!({}));
+    for rules in ["resourceRules", "excludeResourceRules"] {
+        for rule in each(of, rules) {
             default(rule, "scope", "*");
         }
     }

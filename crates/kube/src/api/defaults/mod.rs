@@ -51,6 +51,8 @@ pub(super) fn apply(resource: &Resource, object: &mut Value) {
         "CustomResourceDefinition" => definition(map),
         "MutatingWebhookConfiguration" => admission::webhooks(map, true),
         "ValidatingWebhookConfiguration" => admission::webhooks(map, false),
+        "ValidatingAdmissionPolicy" => admission::policy(spec(map)),
+        "ValidatingAdmissionPolicyBinding" => admission::constraints(spec(map), "matchResources"),
         _ => {}
     }
 }

@@ -106,3 +106,38 @@ fn decision(request: &Value) -> String {
     }
     told
 }
+
+pub(super) const POLICY: Printer = Printer {
+    columns: &[num("Validations"), col("ParamKind"), col("Age")],
+    cells: |object, now| {
+        let kind = &object["spec"]["paramKind"];
+        let kind = if kind.is_null() {
+            "<unset>".to_owned()
+        } else {
+            format!("{}/{}", text(kind, &["apiVersion"]), text(kind, &["kind"]))
+        };
+        vec![
+            json!(list(object, &["spec", "validations"]).len()),
+            json!(kind),
+            age::of(object, now),
+        ]
+    },
+};
+
+pub(super) const POLICY_BINDING: Printer = Printer {
+    columns: &[col("PolicyName"), col("ParamRef"), col("Age")],
+    cells: |object, now| {
+        let reference = &object["spec"]["paramRef"];
+        let (namespace, name) = (text(reference, &["namespace"]), text(reference, &["name"]));
+        let told = match (name, namespace) {
+            ("", _) => "<unset>".to_owned(),
+            (name, "") => name.to_owned(),
+            (name, namespace) => format!("{namespace}/{name}"),
+        };
+        vec![
+            json!(text(object, &["spec", "policyName"])),
+            json!(told),
+            age::of(object, now),
+        ]
+    },
+};

@@ -105,6 +105,8 @@ fn printer(resource: &Resource) -> Printer {
         "RoleBinding" | "ClusterRoleBinding" => access::BINDING,
         "CertificateSigningRequest" => access::SIGNING_REQUEST,
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => access::WEBHOOKS,
+        "ValidatingAdmissionPolicy" => access::POLICY,
+        "ValidatingAdmissionPolicyBinding" => access::POLICY_BINDING,
         _ => AGE,
     }
 }

@@ -1,6 +1,8 @@
-//! Webhooks.
+//! Webhooks, and policies that are expressions.
 
+use crate::api::policy::VARIABLES;
 use crate::api::status::Cause;
+use crate::expression::Expression;
 use crate::object;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -71,10 +73,117 @@ fn hook(hook: &Value, field: &str, causes: &mut Vec<Cause>) {
         let detail = "must include at least one of v1";
         causes.push(Cause::invalid(versions, &json!(listed), detail));
     }
-    if !object::list(hook, &["matchConditions"]).is_empty() {
-        let field = format!("{field}.matchConditions");
-        let detail = "CEL expressions of webhooks are not implemented by Skylab";
-        causes.push(Cause::forbidden(field, detail));
+    conditions(hook, &format!("{field}."), causes);
+}
+
+/// What is wrong with expressions that say which requests are meant.
+fn conditions(of: &Value, field: &str, causes: &mut Vec<Cause>) {
+    let mut names = BTreeSet::new();
+    for (index, condition) in object::list(of, &["matchConditions"]).iter().enumerate() {
+        let field = format!("{field}matchConditions[{index}]");
+        let name = object::text(condition, &["name"]);
+        if name.is_empty() {
+            causes.push(Cause::required(format!("{field}.name"), ""));
+        } else if !names.insert(name) {
+            causes.push(Cause::duplicate(format!("{field}.name"), &json!(name)));
+        }
+        expression(
+            &condition["expression"],
+            &format!("{field}.expression"),
+            causes,
+        );
+    }
+}
+
+/// What is wrong with an expression.
+fn expression(source: &Value, field: &str, causes: &mut Vec<Cause>) {
+    let text = source.as_str().unwrap_or_default();
+    if text.trim().is_empty() {
+        causes.push(Cause::required(field, ""));
+    } else if let Err(fault) = Expression::compile(text, &VARIABLES) {
+        let detail = format!("compilation failed: ERROR: <input>: {fault}");
+        causes.push(Cause::invalid(field, source, detail));
+    }
+}
+
+/// What is wrong with a policy.
+pub(super) fn policy(object: &Value, causes: &mut Vec<Cause>) {
+    let spec = &object["spec"];
+    let rules = object::list(spec, &["matchConstraints", "resourceRules"]);
+    if rules.is_empty() {
+        causes.push(Cause::required("spec.matchConstraints.resourceRules", ""));
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        let field = format!("spec.matchConstraints.resourceRules[{index}]");
+        self::rule(rule, &field, causes);
+    }
+    one_of(
+        &spec["failurePolicy"],
+        "spec.failurePolicy",
+        &["Fail", "Ignore"],
+        causes,
+    );
+    conditions(spec, "spec.", causes);
+    for (index, variable) in object::list(spec, &["variables"]).iter().enumerate() {
+        let field = format!("spec.variables[{index}].expression");
+        expression(&variable["expression"], &field, causes);
+    }
+    let validations = object::list(spec, &["validations"]);
+    if validations.is_empty() && object::list(spec, &["auditAnnotations"]).is_empty() {
+        let detail = "validations or auditAnnotations must contain at least one item";
+        causes.push(Cause::required("spec.validations", detail));
+    }
+    let reasons = [
+        "Forbidden",
+        "Invalid",
+        "RequestEntityTooLarge",
+        "Unauthorized",
+    ];
+    for (index, validation) in validations.iter().enumerate() {
+        let field = format!("spec.validations[{index}]");
+        expression(
+            &validation["expression"],
+            &format!("{field}.expression"),
+            causes,
+        );
+        if !object::text(validation, &["messageExpression"]).is_empty() {
+            let made = &validation["messageExpression"];
+            expression(made, &format!("{field}.messageExpression"), causes);
+        }
+        one_of(
+            &validation["reason"],
+            &format!("{field}.reason"),
+            &reasons,
+            causes,
+        );
+    }
+}
+
+/// What is wrong with a policy's binding.
+pub(super) fn binding(object: &Value, causes: &mut Vec<Cause>) {
+    let spec = &object["spec"];
+    if object::text(spec, &["policyName"]).is_empty() {
+        causes.push(Cause::required("spec.policyName", ""));
+    }
+    let actions = object::list(spec, &["validationActions"]);
+    if actions.is_empty() {
+        causes.push(Cause::required(
+            "spec.validationActions",
+            "at least one validation action is required",
+        ));
+    }
+    for (index, action) in actions.iter().enumerate() {
+        let field = format!("spec.validationActions[{index}]");
+        one_of(action, &field, &["Audit", "Deny", "Warn"], causes);
+    }
+    let has = |name: &str| actions.iter().any(|action| action == name);
+    if has("Deny") && has("Warn") {
+        let detail = "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)";
+        causes.push(Cause::invalid(
+            "spec.validationActions",
+            &json!(actions),
+            detail,
+        ));
     }
 }
 

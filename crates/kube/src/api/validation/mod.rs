@@ -18,7 +18,18 @@ use serde_json::{Value, json};
 pub(super) fn create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut causes = metadata::check(resource, object);
     causes.extend(content(resource, object));
+    if causes.is_empty() {
+        causes.extend(rules(resource, object, None));
+    }
     causes
+}
+
+/// What a user's kind's own rules forbid; they see what its schema lets in.
+fn rules(resource: &Resource, object: &Value, live: Option<&Value>) -> Vec<Cause> {
+    let custom = resource.custom.as_ref();
+    custom.map_or_else(Vec::new, |custom| {
+        crate::custom::rules::check(object, live, &custom.schema)
+    })
 }
 
 /// What is wrong with a change. `chosen`: it comes by a subresource that may change what is fixed.
@@ -30,6 +41,9 @@ pub(super) fn update(
 ) -> Vec<Cause> {
     let mut causes = metadata::check(resource, object);
     causes.extend(content(resource, object));
+    if causes.is_empty() {
+        causes.extend(rules(resource, object, Some(live)));
+    }
     if causes.is_empty() && !chosen {
         causes.extend(fixed(resource, live, object));
     }
@@ -64,6 +78,8 @@ fn content(resource: &Resource, object: &Value) -> Vec<Cause> {
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
             admission::webhooks(object, &mut causes);
         }
+        "ValidatingAdmissionPolicy" => admission::policy(object, &mut causes),
+        "ValidatingAdmissionPolicyBinding" => admission::binding(object, &mut causes),
         "CertificateSigningRequest" => signing::request(object, &mut causes),
         _ => {}
     }

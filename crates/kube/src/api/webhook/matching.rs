@@ -42,6 +42,27 @@ pub(super) fn shown(store: &Store, hook: &Hook, of: &Attributes<'_>) -> Option<S
     others.find(|other| matches(other)).map(Shown::Other)
 }
 
+/// Whether a policy's constraints are about a request; `rules` names the field of its rules, empty where all
+/// requests are meant.
+pub(in crate::api) fn concerns(
+    store: &Store,
+    constraints: &Value,
+    rules: &str,
+    of: &Attributes<'_>,
+) -> bool {
+    let applies_of = |field: &str| {
+        object::list(constraints, &[field]).iter().any(|rule| {
+            let names = object::list(rule, &["resourceNames"]);
+            let named = names.is_empty() || names.iter().any(|name| name == of.what.name);
+            named && applies(rule, of.what, of.what.resource)
+        })
+    };
+    in_namespace(store, &constraints["namespaceSelector"], of)
+        && is_selected(&constraints["objectSelector"], of)
+        && !applies_of("excludeResourceRules")
+        && (rules.is_empty() || applies_of(rules))
+}
+
 fn applies(rule: &Value, what: What<'_>, resource: &Resource) -> bool {
     let has = |field: &str, wanted: &str| {
         let mut list = object::list(rule, &[field]).iter();

@@ -9,7 +9,7 @@
 //! was about have changed meanwhile, the request comes to another question, which is asked. Nobody waits for
 //! a request that waits, and what is stored in the end is what every webhook has seen.
 //!
-//! Not modelled: match conditions (refused where a webhook is made); a webhook's own conversion of kinds
+//! Not modelled: the variable `authorizer` of match conditions; a webhook's own conversion of kinds
 //! (`matchPolicy: Equivalent` finds other versions of users' kinds, which differ by their version alone);
 //! reviews such as SubjectAccessReview are not shown to webhooks.
 
@@ -17,9 +17,12 @@ mod hooks;
 mod matching;
 mod review;
 
+pub(super) use matching::concerns;
+
 use super::admission::{Attributes, What};
 use super::status::Status;
 use super::{Call, admission, body};
+use crate::expression::plain;
 use crate::object;
 use hooks::{Hook, MUTATING, VALIDATING};
 use serde_json::Value;
@@ -215,8 +218,12 @@ pub(super) fn validate(
         old,
     };
     super::node::restrict(&call.store, &attributes)?;
+    if hooks::is_exempt(what.resource) {
+        return Ok(());
+    }
+    super::policy::check(call, &attributes)?;
     let hooks = hooks::all(&call.store, VALIDATING);
-    if hooks.is_empty() || hooks::is_exempt(what.resource) {
+    if hooks.is_empty() {
         return Ok(());
     }
     let mut refused = None;
@@ -271,12 +278,41 @@ fn waiting() -> Status {
     Status::internal("webhooks have not answered yet")
 }
 
+/// Whether a webhook's conditions hold of a request.
+fn conditions(hook: &Hook, of: &Attributes<'_>, review: &Value) -> Result<bool, String> {
+    if object::list(hook.value(), &["matchConditions"]).is_empty() {
+        return Ok(true);
+    }
+    let value = |object: Option<&Value>| object.map_or(cel::Value::Null, plain);
+    let variables = [
+        ("object", value(of.object)),
+        ("oldObject", value(of.old)),
+        ("request", plain(review)),
+    ];
+    super::policy::conditions(hook.value(), &variables)
+}
+
+/// A request as webhooks and policies are shown it.
+pub(super) fn request(call: &Call<'_>, of: &Attributes<'_>) -> Value {
+    review::request(call, of, &matching::Shown::Same)
+}
+
 /// What a webhook says of a request, if it concerns it.
 fn ask(call: &mut Call<'_>, hook: &Hook, attributes: &Attributes<'_>) -> Result<Said, Status> {
     let Some(shown) = matching::shown(&call.store, hook, attributes) else {
         return Ok(Said::Passed);
     };
     let review = review::request(call, attributes, &shown);
+    match conditions(hook, attributes, &review) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Said::Passed),
+        Err(_) if hook.open => return Ok(Said::Passed),
+        Err(why) => {
+            let mut status = Status::forbidden(attributes.what.resource, attributes.what.name, why);
+            status.details = None;
+            return Err(status);
+        }
+    }
     let question = review::question(&call.store, call.context, hook, review);
     let answer = match question {
         Ok(question) => match call.context.answers.0.get(&question.id) {

@@ -100,8 +100,8 @@ fn webhooks_that_cant_be_are_refused() {
             "if '*' is present, must not specify other operations",
         ),
         (
-            json!({"matchConditions": [{"name": "m", "expression": "true"}]}),
-            "webhooks[0].matchConditions: Forbidden",
+            json!({"matchConditions": [{"name": "m", "expression": "object.x >"}]}),
+            "webhooks[0].matchConditions[0].expression: Invalid value",
         ),
         (
             json!({"admissionReviewVersions": ["v1beta1"]}),
@@ -165,4 +165,44 @@ fn nonsense_is_answered() {
         };
         assert!(world.config_map("n", &raw).is_err());
     }
+}
+
+/// K8S-API: a webhook is asked about requests alone of which its conditions hold; one that has no value counts as
+/// the webhook's failure policy says.
+#[test]
+fn conditions_say_what_a_webhook_is_asked_about() {
+    let allowed = |_: &str, asked: &Value| {
+        Ok(json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "response": {"uid": asked["uid"], "allowed": true},
+        }))
+    };
+    let condition = |expression: &str| json!([{"name": "m", "expression": expression}]);
+    let mut world = World::new();
+    let by_name =
+        condition("object.metadata.name.startsWith('a') && request.userInfo.username == 'ann'");
+    world.hook(
+        "Validating",
+        "by-name.x.io",
+        &json!({"matchConditions": by_name}),
+    );
+    let odd = condition("object.none == 1");
+    let open = json!({"matchConditions": odd, "failurePolicy": "Ignore"});
+    world.hook("Validating", "open.x.io", &open);
+    world.config_map("b", &allowed).unwrap();
+    assert!(world.asked.is_empty());
+    world.config_map("a", &allowed).unwrap();
+    assert_eq!(world.asked.len(), 1);
+    world.hook(
+        "Validating",
+        "closed.x.io",
+        &json!({"matchConditions": odd}),
+    );
+    let refused = world.config_map("c", &allowed).unwrap_err();
+    assert_eq!(refused.code, 403);
+    assert!(
+        refused.message.contains("no such key: none"),
+        "{}",
+        refused.message
+    );
 }
