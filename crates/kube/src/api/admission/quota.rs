@@ -18,7 +18,9 @@ pub(in crate::api) fn check(
     live: Option<&Value>,
     object: &Value,
 ) -> Result<(), Status> {
-    if !resource.namespaced {
+    let namespace = object::namespace(object);
+    let mut quotas = call.store.list(quota::QUOTAS, Some(namespace));
+    if !resource.namespaced || quotas.next().is_none() {
         return Ok(());
     }
     let name = resource.qualified();
@@ -31,7 +33,6 @@ pub(in crate::api) fn check(
     if more.is_empty() {
         return Ok(());
     }
-    let namespace = object::namespace(object);
     let quotas: Vec<Arc<Value>> = call
         .store
         .list(quota::QUOTAS, Some(namespace))
