@@ -2,6 +2,8 @@
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>
 
+pub(super) mod escalation;
+
 use super::status::Status;
 use super::{Method, Request, Target, User};
 use crate::object;

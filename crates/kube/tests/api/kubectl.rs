@@ -24,9 +24,11 @@ fn kubectl() -> Option<PathBuf> {
     found
 }
 
-struct Kubectl {
+pub(crate) struct Kubectl {
     program: PathBuf,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
+    /// Variables that it sees.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Drop for Kubectl {
@@ -37,7 +39,7 @@ impl Drop for Kubectl {
 
 impl Kubectl {
     /// As the administrator, or as whom a certificate names.
-    fn new(world: &World, name: &str, shown: Option<&Issued>) -> Option<Self> {
+    pub(crate) fn new(world: &World, name: &str, shown: Option<&Issued>) -> Option<Self> {
         let program = kubectl()?;
         let folder =
             std::env::temp_dir().join(format!("skylab-kubectl-{}-{name}", std::process::id()));
@@ -59,7 +61,11 @@ impl Kubectl {
             "users": [{"name": "c", "user": user}],
         });
         std::fs::write(folder.join("config"), config.to_string()).unwrap();
-        Some(Self { program, folder })
+        Some(Self {
+            program,
+            folder,
+            variables: Vec::new(),
+        })
     }
 
     fn file(&self, name: &str, text: &str) -> String {
@@ -68,7 +74,8 @@ impl Kubectl {
         path.to_str().unwrap().to_owned()
     }
 
-    async fn run(&self, words: &[&str]) -> Output {
+    /// As it is started.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("--cache-dir")
@@ -76,19 +83,25 @@ impl Kubectl {
             .args(words)
             .env("KUBECONFIG", self.folder.join("config"))
             .env("HOME", &self.folder)
+            .envs(self.variables.iter().copied())
             .stdin(Stdio::null());
+        command
+    }
+
+    async fn run(&self, words: &[&str]) -> Output {
+        let mut command = self.command(words);
         let ran = tokio::task::spawn_blocking(move || command.output());
         ran.await.unwrap().unwrap()
     }
 
-    async fn ok(&self, words: &[&str]) -> String {
+    pub(crate) async fn ok(&self, words: &[&str]) -> String {
         let output = self.run(words).await;
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn refused(&self, words: &[&str]) -> String {
+    pub(crate) async fn refused(&self, words: &[&str]) -> String {
         let output = self.run(words).await;
         assert!(!output.status.success(), "{words:?}");
         String::from_utf8(output.stderr).unwrap()
