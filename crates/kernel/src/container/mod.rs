@@ -68,7 +68,4 @@ pub enum Source {
     Node(PathBuf),
     /// In memory, fresh, with so many bytes at most if given.
     Memory(Option<u64>),
-    /// At a path below another one in the files. Links there never lead out of it; a directory is made
-    /// where nothing is.
-    Below(Box<Source>, PathBuf),
 }

@@ -42,18 +42,17 @@ pub(super) fn take(mounts: &[Mount], node: &OwnedFd) -> Result<Vec<Taken>, Failu
         Vec::new().into_iter()
     };
     let each = |mount: &Mount| {
-        let what = match (&mount.source, side(&mount.source)) {
-            (Source::Memory(size), _) => Some(What::Memory(*size)),
-            (_, Side::Lab) => from_lab.next().map(What::Tree),
-            (_, Side::Node) => from_node.next().map(What::Tree),
-            (_, Side::Neither) => None,
+        let what = match &mount.source {
+            Source::Lab(_) => from_lab.next().map(What::Tree),
+            Source::Node(_) => from_node.next().map(What::Tree),
+            Source::Memory(size) => Some(What::Memory(*size)),
         };
         what.map(|what| Taken {
             target: mount.target.clone(),
             read_only: mount.read_only,
             what,
         })
-        .ok_or_else(|| step("a part of fresh memory")(Errno::EINVAL))
+        .ok_or_else(|| step("counting mounts")(Errno::EINVAL))
     };
     mounts.iter().map(each).collect()
 }
@@ -71,7 +70,6 @@ fn side(source: &Source) -> Side {
         Source::Lab(_) => Side::Lab,
         Source::Node(_) => Side::Node,
         Source::Memory(_) => Side::Neither,
-        Source::Below(of, _) => side(of),
     }
 }
 
@@ -97,9 +95,7 @@ fn trees(mounts: &[Mount], root: &OwnedFd, of: Side) -> Result<Vec<OwnedFd>, Fai
     let chosen = mounts.iter().filter(|mount| side(&mount.source) == of);
     chosen
         .map(|mount| {
-            let found = find(&mount.source, root);
-            let copy = found.and_then(|found| tree::copy(found.as_fd()));
-            let copy = copy.map_err(step(format!("failed to mount {}", words(&mount.source))))?;
+            let copy = copy(&mount.source, root)?;
             if mount.read_only {
                 tree::set_tree_read_only(copy.as_fd())
                     .map_err(step(format!("making {} read-only", mount.target.display())))?;
@@ -109,32 +105,15 @@ fn trees(mounts: &[Mount], root: &OwnedFd, of: Side) -> Result<Vec<OwnedFd>, Fai
         .collect()
 }
 
-fn find(source: &Source, root: &OwnedFd) -> Result<OwnedFd, Errno> {
-    let open =
-        |root: &OwnedFd, path, links| tree::open_in(root.as_fd(), path, OFlag::O_PATH, 0, links);
-    match source {
-        Source::Lab(path) => open(root, path, Links::Refused),
-        Source::Node(path) => open(root, path, Links::InRoot),
-        Source::Memory(_) => Err(Errno::EINVAL),
-        Source::Below(of, path) => {
-            let of = find(of, root)?;
-            match open(&of, path, Links::InRoot) {
-                Err(Errno::ENOENT) => {
-                    tree::make_directories(of.as_fd(), path)?;
-                    open(&of, path, Links::InRoot)
-                }
-                other => other,
-            }
-        }
-    }
-}
-
-fn words(source: &Source) -> String {
-    match source {
-        Source::Lab(path) | Source::Node(path) => format!("{:?}", path.display()),
-        Source::Memory(_) => "memory".to_owned(),
-        Source::Below(of, path) => format!("{:?} of {}", path.display(), words(of)),
-    }
+fn copy(source: &Source, root: &OwnedFd) -> Result<OwnedFd, Failure> {
+    let (path, links) = match source {
+        Source::Lab(path) => (path, Links::Refused),
+        Source::Node(path) => (path, Links::InRoot),
+        Source::Memory(_) => return Err(step("looking for memory")(Errno::EINVAL)),
+    };
+    tree::open_in(root.as_fd(), path, OFlag::O_PATH, 0, links)
+        .and_then(|found| tree::copy(found.as_fd()))
+        .map_err(step(format!("failed to mount {:?}", path.display())))
 }
 
 /// Attaches them in the calling process's root.

@@ -12,23 +12,29 @@ const PERIOD: u64 = 100_000;
 /// The shortest time that the kernel takes for a limit.
 const SHORTEST: u64 = 1_000;
 
+/// The controllers that tell what was used.
+const TELLING: [&str; 2] = ["memory", "cpuacct"];
+
 /// The lab's directories.
 #[derive(Debug)]
 pub(super) struct Base {
-    controllers: Vec<(&'static str, Held)>,
+    /// Controllers that are mounted together share a directory.
+    controllers: Vec<(Vec<&'static str>, Held)>,
 }
 
 impl Base {
     pub(super) fn make(controllers: &[Controller], name: &str) -> Result<Self, String> {
-        let mut made: Vec<(&'static str, Held)> = Vec::new();
+        let mut made: Vec<(Vec<&'static str>, Held)> = Vec::new();
         for controller in controllers {
             let together = made
-                .iter()
-                .any(|(_, held)| held.path().parent() == Some(&controller.directory));
-            // Controllers that are mounted together share a directory.
-            if !together {
-                let held = own_directory(&controller.directory, name)?;
-                made.push((controller.name, held));
+                .iter_mut()
+                .find(|(_, held)| held.path().parent() == Some(&controller.directory));
+            match together {
+                Some((names, _)) => names.push(controller.name),
+                None => {
+                    let held = own_directory(&controller.directory, name)?;
+                    made.push((vec![controller.name], held));
+                }
             }
         }
         Ok(Self { controllers: made })
@@ -39,14 +45,23 @@ impl Base {
             directories: Vec::new(),
             version: Version::One,
         };
-        for (_, held) in &self.controllers {
+        let files = files(limit);
+        // A directory costs the kernel some memory: none is made that tells nothing and limits nothing.
+        let needed = |name: &&str| {
+            let prefix = format!("{name}.");
+            TELLING.contains(name) || files.iter().any(|(file, _)| file.starts_with(&prefix))
+        };
+        for (names, held) in &self.controllers {
+            if !names.iter().any(needed) {
+                continue;
+            }
             let directory = held.path().join(name);
             fs::create_dir(&directory)?;
             group.directories.push(directory);
         }
-        for (file, value) in files(limit) {
+        for (file, value) in &files {
             if let Some(directory) = with(&group.directories, file) {
-                put(directory, file, &value)?;
+                put(directory, file, value)?;
             }
         }
         Ok(group)

@@ -16,7 +16,6 @@ trials![
     the_nodes_paths_are_the_nodes,
     no_link_leads_out_of_the_nodes_files,
     no_link_leads_through_the_labs_paths,
-    parts_of_volumes_are_mounted,
     memory_is_limited_and_fresh,
     mounts_lie_in_mounts,
     a_read_only_root_has_writable_volumes,
@@ -156,39 +155,6 @@ fn no_link_leads_through_the_labs_paths() {
     let (streams, _output) = crate::node::streams();
     let refused = sandbox.start(&spec, streams).expect_err("a link");
     assert!(refused.to_string().contains("failed to mount"), "{refused}");
-}
-
-/// K8S-RUN, OPS-SAFE
-fn parts_of_volumes_are_mounted() {
-    let (_node, sandbox) = pod();
-    let (volume, kept) = (directory(), directory());
-    fs::write(volume.join("file"), "part\n").expect("a file");
-    fs::create_dir(volume.join("..data")).expect("a directory");
-    fs::write(volume.join("..data/key"), "value\n").expect("a file");
-    symlink("..data/key", volume.join("key")).expect("a link");
-    let out = format!("../../../../..{}", kept.display());
-    symlink(out, volume.join("out")).expect("a link");
-    let part = |path: &str, target: &str| {
-        let volume = Box::new(Source::Lab(volume.clone()));
-        mount(Source::Below(volume, path.into()), target)
-    };
-    let mounts = vec![
-        part("file", "/etc/file"),
-        part("key", "/key"),
-        part("new/one", "/new"),
-    ];
-    let text = says(
-        &sandbox,
-        &with("cat /etc/file /key; echo x > /new/x", mounts),
-    );
-    assert_eq!(text, "part\nvalue\n");
-    assert!(volume.join("new/one/x").exists());
-    let spec = with("echo x > /out/x", vec![part("out", "/out")]);
-    let (streams, _output) = crate::node::streams();
-    if let Ok(container) = sandbox.start(&spec, streams) {
-        container.process().wait().expect("an end");
-    }
-    assert_eq!(fs::read_dir(&kept).expect("a directory").count(), 0);
 }
 
 /// K8S-RUN

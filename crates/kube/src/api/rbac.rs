@@ -2,8 +2,6 @@
 //!
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>
 
-pub(super) mod escalation;
-
 use super::status::Status;
 use super::{Method, Request, Target, User};
 use crate::object;

@@ -109,12 +109,9 @@ fn quotas(
     after: Option<&Arc<Value>>,
     queue: &mut BTreeSet<Task>,
 ) {
-    let any = |namespace| store.list(quota::QUOTAS, Some(namespace)).next().is_some();
-    if key.namespace.is_empty() || !any(&key.namespace) {
-        return;
-    }
     let used = |object: Option<&Arc<Value>>| object.map(|object| quota::of(&key.resource, object));
-    if &*key.resource != quota::QUOTAS && used(before) == used(after) {
+    let own = &*key.resource == quota::QUOTAS;
+    if key.namespace.is_empty() || (!own && used(before) == used(after)) {
         return;
     }
     for (quota, _) in store.list(quota::QUOTAS, Some(&key.namespace)) {

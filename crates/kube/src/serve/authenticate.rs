@@ -194,36 +194,6 @@ impl Authenticator {
         review
     }
 
-    /// What the key that signs tokens is known by.
-    fn key_id(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.key.public_key()))
-    }
-
-    /// What those need who check tokens by themselves: the issuer's description, or its keys.
-    /// <https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery>
-    pub fn issuer_document(&self, path: &str) -> Option<Value> {
-        match path {
-            "/.well-known/openid-configuration" => Some(json!({
-                "issuer": self.issuer,
-                "jwks_uri": format!("{}/openid/v1/jwks", self.issuer),
-                "response_types_supported": ["id_token"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["ES256"],
-            })),
-            "/openid/v1/jwks" => {
-                // An uncompressed point: a byte that says so, and the two coordinates.
-                let point = self.key.public_key().as_ref().get(1..)?;
-                let (x, y) = point.split_at_checked(32)?;
-                Some(json!({"keys": [{
-                    "use": "sig", "kty": "EC", "crv": "P-256", "alg": "ES256",
-                    "kid": self.key_id(),
-                    "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-                }]}))
-            }
-            _ => None,
-        }
-    }
-
     /// Answers a request for a service account's token. `node` is where the pod is that it is bound to.
     ///
     /// # Errors
@@ -264,7 +234,7 @@ impl Authenticator {
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
             "kubernetes.io": bound,
         });
-        let header = json!({"alg": "ES256", "typ": "JWT", "kid": self.key_id()});
+        let header = json!({"alg": "ES256", "typ": "JWT"});
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(&claims));
         let signature = self

@@ -6,7 +6,6 @@ use crate::api::rbac::{Access, allows};
 use crate::api::{Status, User};
 use crate::store::Store;
 use http::HeaderMap;
-use std::collections::BTreeMap;
 
 /// Who a request is to be carried out as: the caller, or whom its headers name.
 pub(super) fn user(store: &Store, caller: User, headers: &HeaderMap) -> Result<User, Status> {
@@ -17,28 +16,16 @@ pub(super) fn user(store: &Store, caller: User, headers: &HeaderMap) -> Result<U
             .collect()
     };
     let (names, mut groups) = (all("impersonate-user"), all("impersonate-group"));
-    let uid = all("impersonate-uid").into_iter().next();
-    let extra = extra(headers);
     let Some(name) = names.into_iter().next() else {
-        if groups.is_empty() && uid.is_none() && extra.is_empty() {
+        if groups.is_empty() {
             return Ok(caller);
         }
         let message = "requested groups without impersonating a user";
         return Err(Status::bad_request(message));
     };
-    let (resource, namespace, named) = resource_of(&name);
-    check(store, &caller, ("", resource), namespace, named)?;
+    check(store, &caller, resource_of(&name))?;
     for group in &groups {
-        check(store, &caller, ("", "groups"), "", group)?;
-    }
-    if let Some(uid) = &uid {
-        check(store, &caller, (AUTHENTICATION, "uids"), "", uid)?;
-    }
-    for (key, values) in &extra {
-        let resource = format!("userextras/{key}");
-        for value in values {
-            check(store, &caller, (AUTHENTICATION, &resource), "", value)?;
-        }
+        check(store, &caller, ("groups", "", group))?;
     }
     if let Some(account) = name.strip_prefix("system:serviceaccount:")
         && groups.is_empty()
@@ -54,25 +41,8 @@ pub(super) fn user(store: &Store, caller: User, headers: &HeaderMap) -> Result<U
     Ok(User {
         name,
         groups,
-        uid: uid.unwrap_or_default(),
-        extra,
+        ..User::default()
     })
-}
-
-/// The group of what users have besides names and groups.
-const AUTHENTICATION: &str = "authentication.k8s.io";
-
-/// What else is to be known of the user.
-fn extra(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
-    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in headers {
-        let key = name.as_str().strip_prefix("impersonate-extra-");
-        if let (Some(key), Ok(value)) = (key, value.to_str()) {
-            let key = super::decoded(key, false);
-            extra.entry(key).or_default().push(value.to_owned());
-        }
-    }
-    extra
 }
 
 /// What a name is to roles: the resource, its namespace and its name.
@@ -87,13 +57,10 @@ fn resource_of(name: &str) -> (&'static str, &str, &str) {
 fn check(
     store: &Store,
     caller: &User,
-    (group, resource): (&str, &str),
-    namespace: &str,
-    name: &str,
+    (resource, namespace, name): (&str, &str, &str),
 ) -> Result<(), Status> {
     let access = Access {
         verb: "impersonate".to_owned(),
-        group: group.to_owned(),
         resource: resource.to_owned(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
@@ -103,7 +70,7 @@ fn check(
         return Ok(());
     }
     let message = format!(
-        "{resource} {name:?} is forbidden: User {:?} cannot impersonate resource {resource:?} in API group {group:?} at the cluster scope",
+        "{resource} {name:?} is forbidden: User {:?} cannot impersonate resource {resource:?} in API group \"\" at the cluster scope",
         caller.name
     );
     Err(Status::new(403, "Forbidden", message))

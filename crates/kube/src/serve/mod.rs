@@ -38,14 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LONGEST: usize = 3 << 20;
 
 /// Paths that are answered without a token.
-const PUBLIC: [&str; 6] = [
-    "/.well-known/openid-configuration",
-    "/healthz",
-    "/livez",
-    "/openid/v1/jwks",
-    "/readyz",
-    "/version",
-];
+const PUBLIC: [&str; 4] = ["/healthz", "/livez", "/readyz", "/version"];
 
 /// A cluster's API.
 #[derive(Debug)]
@@ -143,9 +136,6 @@ impl Server {
         (head, body): (Parts, Incoming),
         notes: &mut Notes,
     ) -> Result<Response<Body>, Status> {
-        if let Some(told) = self.authenticator.issuer_document(&request.path) {
-            return Ok(document(200, &told, "application/json"));
-        }
         // What others answer is theirs to read.
         let mut body = Some(body);
         if !goes_on(&request)

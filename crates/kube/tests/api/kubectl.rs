@@ -24,11 +24,9 @@ fn kubectl() -> Option<PathBuf> {
     found
 }
 
-pub(crate) struct Kubectl {
+struct Kubectl {
     program: PathBuf,
-    pub(crate) folder: PathBuf,
-    /// Variables that it sees.
-    pub(crate) variables: Vec<(&'static str, &'static str)>,
+    folder: PathBuf,
 }
 
 impl Drop for Kubectl {
@@ -39,7 +37,7 @@ impl Drop for Kubectl {
 
 impl Kubectl {
     /// As the administrator, or as whom a certificate names.
-    pub(crate) fn new(world: &World, name: &str, shown: Option<&Issued>) -> Option<Self> {
+    fn new(world: &World, name: &str, shown: Option<&Issued>) -> Option<Self> {
         let program = kubectl()?;
         let folder =
             std::env::temp_dir().join(format!("skylab-kubectl-{}-{name}", std::process::id()));
@@ -61,11 +59,7 @@ impl Kubectl {
             "users": [{"name": "c", "user": user}],
         });
         std::fs::write(folder.join("config"), config.to_string()).unwrap();
-        Some(Self {
-            program,
-            folder,
-            variables: Vec::new(),
-        })
+        Some(Self { program, folder })
     }
 
     fn file(&self, name: &str, text: &str) -> String {
@@ -74,8 +68,7 @@ impl Kubectl {
         path.to_str().unwrap().to_owned()
     }
 
-    /// As it is started.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
+    async fn run(&self, words: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
         command
             .arg("--cache-dir")
@@ -83,25 +76,19 @@ impl Kubectl {
             .args(words)
             .env("KUBECONFIG", self.folder.join("config"))
             .env("HOME", &self.folder)
-            .envs(self.variables.iter().copied())
             .stdin(Stdio::null());
-        command
-    }
-
-    async fn run(&self, words: &[&str]) -> Output {
-        let mut command = self.command(words);
         let ran = tokio::task::spawn_blocking(move || command.output());
         ran.await.unwrap().unwrap()
     }
 
-    pub(crate) async fn ok(&self, words: &[&str]) -> String {
+    async fn ok(&self, words: &[&str]) -> String {
         let output = self.run(words).await;
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words:?}: {error}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub(crate) async fn refused(&self, words: &[&str]) -> String {
+    async fn refused(&self, words: &[&str]) -> String {
         let output = self.run(words).await;
         assert!(!output.status.success(), "{words:?}");
         String::from_utf8(output.stderr).unwrap()

@@ -7,7 +7,6 @@ mod identity;
 mod kubectl;
 mod metrics;
 mod relay;
-mod streams;
 mod webhooks;
 mod wire;
 mod world;

@@ -193,18 +193,6 @@ impl World {
         assert_eq!(answer.code, 200, "{}", answer.text());
     }
 
-    /// A pod that says it runs.
-    pub(crate) async fn running(&self, name: &str) {
-        let path = format!("/api/v1/namespaces/default/pods/{name}/status");
-        let patch = json!({"status": {"phase": "Running"}});
-        let mut wire = self.connect(None).await;
-        let head = format!(
-            "authorization: Bearer {ADMIN}\r\ncontent-type: application/merge-patch+json\r\n"
-        );
-        let answer = wire.ask("PATCH", &path, &head, &patch.to_string()).await;
-        assert_eq!(answer.code, 200, "{}", answer.text());
-    }
-
     /// A pod on a node, of an account of its own.
     pub(crate) async fn pod(&self, name: &str, node: &str) -> Value {
         let account = json!({

@@ -60,6 +60,11 @@ pub(crate) fn limits() -> Arc<Limits> {
     LIMITS.get_or_init(find).clone()
 }
 
+/// The machine's shell and what it needs to run.
+pub(crate) fn shell_files() -> &'static [PathBuf] {
+    SHELL.get().expect("looked for before")
+}
+
 static LAUNCHER: OnceLock<u32> = OnceLock::new();
 
 /// The number of the process that launched the tests: nobody else has it.
@@ -85,7 +90,7 @@ pub(crate) fn image(config: ImageConfig, files: &[(&str, &str)]) -> ImageRoot {
         fs::create_dir_all(target.parent().expect("a parent")).expect("a directory");
         target
     };
-    for file in SHELL.get().expect("looked for") {
+    for file in shell_files() {
         fs::copy(file, at(file)).expect("a copy");
     }
     for (path, text) in files {

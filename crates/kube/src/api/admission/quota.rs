@@ -18,9 +18,7 @@ pub(in crate::api) fn check(
     live: Option<&Value>,
     object: &Value,
 ) -> Result<(), Status> {
-    let namespace = object::namespace(object);
-    let mut quotas = call.store.list(quota::QUOTAS, Some(namespace));
-    if !resource.namespaced || quotas.next().is_none() {
+    if !resource.namespaced {
         return Ok(());
     }
     let name = resource.qualified();
@@ -33,6 +31,7 @@ pub(in crate::api) fn check(
     if more.is_empty() {
         return Ok(());
     }
+    let namespace = object::namespace(object);
     let quotas: Vec<Arc<Value>> = call
         .store
         .list(quota::QUOTAS, Some(namespace))
