@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Make, list and delete Kubernetes clusters
     #[command(subcommand)]
     Kube(Kube),
+    /// Bring, list and remove images that every node of the clusters has
+    #[command(subcommand)]
+    Image(Image),
     /// Play the chapter's walkthrough on real packets, from start to cleanup
     Demo(Demo),
     /// Print the version
@@ -328,6 +331,35 @@ pub(crate) enum Kube {
     },
     /// Delete a cluster with all that is in it
     Delete {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Pods run images from registries (where the lab has an uplink), images that are imported here, and
+skylab.local/host: this machine's own files, copied on write, which needs neither.
+
+Examples:
+  skylab image import web.oci.tar        an OCI image layout, packed or not, or docker save's archive
+  skylab image list
+  skylab image remove skylab.local/web:latest")]
+pub(crate) enum Image {
+    /// Bring the images in files or directories
+    Import {
+        /// OCI image layouts or archives
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Show what was brought
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an image
+    Remove {
         /// Its name
         name: String,
     },

@@ -51,6 +51,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Shell(shell) => command::shell::run(&state, shell),
         Command::Explain(explain) => command::explain::run(&state, explain),
         Command::Capture(capture) => command::capture::run(&state, capture),
+        Command::Image(image) => command::image::run(&state, image),
         Command::Kube(kube) => command::kube::run(&state, kube),
         Command::Program(program) => program::run(program),
         Command::Version => {

@@ -125,6 +125,11 @@ impl Clusters {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The images that users imported.
+    pub fn images(&self) -> &ImageStore {
+        &self.ground.images
+    }
+
     /// What there is.
     pub fn list(&self) -> Vec<ClusterInfo> {
         self.running().values().map(Running::info).collect()

@@ -7,6 +7,7 @@ mod capacity;
 mod capture;
 mod client;
 mod frame;
+mod images;
 mod protocol;
 mod running;
 mod server;
@@ -14,8 +15,8 @@ mod session;
 
 pub use client::{Connection, ControlError, connect};
 pub use protocol::{
-    CapacityChange, Capture, Counts, Ended, Exec, KubeRequest, Ports, Refusal, RefusalKind, Reply,
-    Request, Status,
+    CapacityChange, Capture, Counts, Ended, Exec, ImageInfo, ImageRequest, KubeRequest, Ports,
+    Refusal, RefusalKind, Reply, Request, Status,
 };
 pub use server::{Service, listen, serve};
 

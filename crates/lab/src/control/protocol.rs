@@ -26,6 +26,8 @@ pub enum Request {
     Capacity(Option<CapacityChange>),
     /// Something of Kubernetes clusters.
     Kube(KubeRequest),
+    /// Something of the images that every node has.
+    Image(ImageRequest),
     /// Write a snapshot of the state to the descriptor that travels along.
     Snapshot,
     /// What the lab counts and measures.
@@ -80,6 +82,28 @@ pub enum KubeRequest {
     Kubeconfig(String),
 }
 
+/// What is asked of images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageRequest {
+    /// Which there are.
+    List,
+    /// Bring those in a file or directory: an OCI layout, or an archive of one or of `docker save`.
+    Import(PathBuf),
+    /// Remove the one of this name.
+    Remove(String),
+}
+
+/// An image, as listings show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInfo {
+    /// Its name.
+    pub name: String,
+    /// Its id, `sha256:…`.
+    pub id: String,
+    /// Bytes that it takes.
+    pub size: u64,
+}
+
 /// A change of what a region can launch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CapacityChange {
@@ -123,6 +147,8 @@ pub enum Reply {
     Clusters(Vec<ClusterInfo>),
     /// To [`KubeRequest::Kubeconfig`].
     Kubeconfig(Kubeconfig),
+    /// To [`Request::Image`].
+    Images(Vec<ImageInfo>),
     /// To [`Request::Metrics`]: a page for Prometheus.
     Metrics(String),
     /// To [`Request::Snapshot`].

@@ -156,6 +156,10 @@ fn answer(
             Ok(saved) => Reply::Saved(saved),
             Err(refusal) => refusal.into(),
         },
+        Request::Image(asked) => match super::images::answer(service, asked) {
+            Ok(images) => Reply::Images(images),
+            Err(refusal) => refusal.into(),
+        },
         Request::Down => {
             frame::send(stream, &Reply::Ending, &[])?;
             service.end.notify_one();

@@ -7,6 +7,7 @@ pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod image;
 pub(crate) mod kube;
 pub(crate) mod metrics;
 pub(crate) mod reset;
