@@ -6,15 +6,16 @@ use crate::pod::{Pod, Wanted};
 use crate::roster::Roster;
 use crate::shared::Shared;
 use crate::worker::Worker;
-use crate::{events, housekeeping, node, reports};
+use crate::{events, housekeeping, logs, node, reports, server};
 use cri::Event;
 use kube_client::{Mirror, Objects};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(50);
 /// So long the API may take to hear of their end.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
+/// How often logs are looked at.
+const ROTATION: Duration = Duration::from_secs(10);
 /// How often what nobody needs any more is looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
@@ -50,11 +53,28 @@ impl Kubelet {
         tasks.spawn(reports::run(client, reports));
         tasks.spawn(node::keep(shared.clone()));
         tasks.spawn(node::renew(shared.clone()));
+        tasks.spawn(rotate_logs(shared.clone()));
+        if let Some(identity) = shared.config.identity.clone() {
+            tasks.spawn(server::serve(shared.clone(), roster.clone(), identity));
+        }
         listen(&shared);
         Self {
             task: tokio::spawn(keep_house(shared.clone(), roster.clone(), tasks)),
             shared,
             roster,
+        }
+    }
+
+    /// Where the node's server listens, once it does.
+    pub async fn served_at(&self) -> SocketAddr {
+        let mut served = self.shared.served.subscribe();
+        loop {
+            if let Some(at) = *served.borrow_and_update() {
+                return at;
+            }
+            if served.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -104,6 +124,16 @@ async fn keep_house(shared: Arc<Shared>, roster: Roster, _others: JoinSet<()>) {
             Some(ended) = house.workers.join_next() => house.forget(ended.ok()),
             _ = sweep.tick() => house.sweep(),
         }
+    }
+}
+
+/// Looks for logs that have grown too long.
+async fn rotate_logs(shared: Arc<Shared>) {
+    loop {
+        sleep(ROTATION).await;
+        shared
+            .blocking(|means| logs::rotate(&*means.runtime, SystemTime::now()))
+            .await;
     }
 }
 

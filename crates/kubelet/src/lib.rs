@@ -16,6 +16,7 @@ mod config;
 mod container;
 mod events;
 mod exec;
+mod fd;
 mod fields;
 mod housekeeping;
 mod http;
@@ -28,12 +29,15 @@ mod place;
 mod pod;
 mod probe;
 mod quantity;
+mod query;
 mod reports;
 mod room;
 mod roster;
+mod server;
 mod shared;
 #[cfg(test)]
 mod testing;
+mod usage;
 mod volume;
 mod worker;
 

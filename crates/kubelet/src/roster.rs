@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A pod as it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Resident {
+    pub(crate) wanted: Wanted,
     pub(crate) status: PodStatus,
     pub(crate) seen: Seen,
 }
@@ -23,6 +24,7 @@ impl Roster {
     pub(crate) fn update(&self, wanted: &Wanted, status: &PodStatus, seen: &Seen) {
         let uid = wanted.pod.metadata.uid.clone();
         let resident = Resident {
+            wanted: wanted.clone(),
             status: status.clone(),
             seen: seen.clone(),
         };
@@ -41,6 +43,23 @@ impl Roster {
             .iter()
             .filter(|(_, resident)| matches!(&*resident.status.phase, "Succeeded" | "Failed"));
         finished.map(|(uid, _)| uid.clone()).collect()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Resident> {
+        self.pods().values().cloned().collect()
+    }
+
+    /// The one of a name; of several, one after another, the newest.
+    pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<Resident> {
+        let pods = self.pods();
+        let named = pods.values().filter(|resident| {
+            let metadata = &resident.wanted.pod.metadata;
+            metadata.namespace == namespace && metadata.name == name
+        });
+        named
+            .max_by_key(|resident| resident.status.start_time.clone())
+            .cloned()
     }
 
     /// Whether anything runs or isn't told of its end yet.

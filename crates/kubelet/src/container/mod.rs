@@ -62,7 +62,7 @@ impl Plans<'_> {
         let spec = ContainerSpec {
             name: container.name.clone(),
             attempt: self.attempt,
-            image: self.image.id.to_string(),
+            image: container.image.clone(),
             command: expanded(&container.command),
             args: expanded(&container.args),
             working_dir: Some(container.working_dir.clone()).filter(|dir| !dir.is_empty()),

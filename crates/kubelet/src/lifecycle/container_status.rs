@@ -95,8 +95,12 @@ impl Lifecycle {
             state: Some(state),
             last_state,
             restart_count: latest.attempt,
-            image: latest.image.clone(),
-            image_id: latest.image_id.clone(),
+            image: full_name(&latest.image),
+            image_id: self
+                .image_ids
+                .get(&latest.image_id)
+                .unwrap_or(&latest.image_id)
+                .clone(),
             container_id: id,
             ..ContainerStatus::default()
         }
@@ -238,6 +242,29 @@ pub(super) fn close(statuses: &mut [ContainerStatus]) {
     }
 }
 
+/// An image's name with its registry and tag: `docker.io/library/nginx:latest`.
+fn full_name(image: &str) -> String {
+    if image.starts_with("sha256:") {
+        return image.to_owned();
+    }
+    let (registry, rest) = match image.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
+        _ => ("docker.io", image),
+    };
+    let library = if registry == "docker.io" && !rest.contains('/') {
+        "library/"
+    } else {
+        ""
+    };
+    let last = rest.rsplit('/').next().unwrap_or(rest);
+    let tag = if last.contains([':', '@']) {
+        ""
+    } else {
+        ":latest"
+    };
+    format!("{registry}/{library}{rest}{tag}")
+}
+
 fn volume_mounts(container: &Container) -> Vec<VolumeMountStatus> {
     let mounts = container.volume_mounts.iter();
     mounts
@@ -248,4 +275,24 @@ fn volume_mounts(container: &Container) -> Vec<VolumeMountStatus> {
             recursive_read_only: mount.read_only.then(|| "Disabled".to_owned()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::full_name;
+
+    #[test]
+    fn images_have_full_names() {
+        for (asked, told) in [
+            ("nginx", "docker.io/library/nginx:latest"),
+            ("nginx:1", "docker.io/library/nginx:1"),
+            ("me/app", "docker.io/me/app:latest"),
+            ("registry:5000/app", "registry:5000/app:latest"),
+            ("skylab.local/host", "skylab.local/host:latest"),
+            ("a.io/b@sha256:00", "a.io/b@sha256:00"),
+            ("sha256:00", "sha256:00"),
+        ] {
+            assert_eq!(full_name(asked), told);
+        }
+    }
 }

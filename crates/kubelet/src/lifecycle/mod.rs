@@ -75,6 +75,8 @@ pub(crate) struct Lifecycle {
     pause: Option<SystemTime>,
     tracks: BTreeMap<String, Track>,
     pulls: BTreeMap<String, PullFailure>,
+    /// What images' ids are told as: their names with digests, where they have some.
+    image_ids: BTreeMap<String, String>,
     /// Sandboxes that were stopped, whatever else the runtime shows of them.
     stopped: BTreeSet<SandboxId>,
     /// The sandbox in whose place another one is made, once that was told.
@@ -168,6 +170,7 @@ impl Lifecycle {
             pause: None,
             tracks,
             pulls: BTreeMap::new(),
+            image_ids: BTreeMap::new(),
             stopped: BTreeSet::new(),
             replaced: None,
             network_told: None,
@@ -308,6 +311,14 @@ impl Lifecycle {
     fn deadline(&self, pod: &Pod) -> Option<SystemTime> {
         let since = crate::clock::parse(self.status.start_time.as_deref()?)?;
         since.checked_add(pod.deadline()?)
+    }
+
+    /// A container's image is there.
+    fn found(&mut self, name: &str, image: Image) {
+        if let Some(digest) = image.digests.first() {
+            self.image_ids.insert(image.id.to_string(), digest.clone());
+        }
+        self.track(name).image = ImageStage::Here(image);
     }
 
     fn track(&mut self, name: &str) -> &mut Track {

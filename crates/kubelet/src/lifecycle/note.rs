@@ -82,7 +82,7 @@ impl Lifecycle {
         let asked = &container.image;
         match (container.pull_policy(), image) {
             (PullPolicy::Never | PullPolicy::IfNotPresent, Some(image)) => {
-                self.track(name).image = ImageStage::Here(image);
+                self.found(name, image);
                 let told = format!("Container image {asked:?} already present on machine");
                 vec![Event::normal("Pulled", told).of(role, name)]
             }
@@ -119,7 +119,7 @@ impl Lifecycle {
                     clock::duration(pulled.in_all),
                     pulled.image.size,
                 );
-                self.track(name).image = ImageStage::Here(pulled.image);
+                self.found(name, pulled.image);
                 vec![Event::normal("Pulled", told).of(role, name)]
             }
             Err(error @ ImageError::InvalidName(_)) => {

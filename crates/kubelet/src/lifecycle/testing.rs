@@ -255,7 +255,7 @@ impl World {
             sandbox,
             name: container.clone(),
             attempt,
-            image: "docker.io/library/nginx:1".into(),
+            image: "nginx:1".into(),
             image_id: "sha256:1".into(),
             state: ContainerState::Running { started: self.now },
             created: self.now,
@@ -361,7 +361,7 @@ fn image(name: &str) -> Image {
     Image {
         id: cri::ImageId("sha256:1".into()),
         tags: vec![name.to_owned()],
-        digests: Vec::new(),
+        digests: vec!["docker.io/library/nginx@sha256:1".into()],
         size: 1000,
         uid: None,
         user: None,

@@ -46,6 +46,8 @@ fn a_pod_runs_and_is_deleted() {
         (&json!(true), &json!(true))
     );
     assert_eq!(told["containerID"], "skylab://c1");
+    assert_eq!(told["image"], "docker.io/library/nginx:1");
+    assert_eq!(told["imageID"], "docker.io/library/nginx@sha256:1");
     assert_eq!(
         told["state"]["running"]["startedAt"],
         "1970-01-01T00:16:40Z"

@@ -3,12 +3,18 @@
 //! <https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md>
 
 mod line;
+mod options;
+mod read;
+mod rotate;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub(crate) use line::Line;
+pub(crate) use options::Options;
+pub(crate) use read::Reader;
+pub(crate) use rotate::rotate;
 
 /// So much of a log's end is looked at for its last lines.
 const END: u64 = 64 * 1024;

@@ -49,7 +49,7 @@ async fn one(
     let id = victim.id.clone();
     let stopped = work
         .shared
-        .blocking(move |means| means.runtime.stop_container(&id, grace));
+        .lasting(move |means| means.runtime.stop_container(&id, grace));
     let failure = match stopped.await {
         Some(Ok(()) | Err(cri::RuntimeError::NoContainer(_))) => None,
         Some(Err(error)) => Some(error.to_string()),

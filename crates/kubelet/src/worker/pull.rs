@@ -30,7 +30,7 @@ pub(super) async fn pull(work: &Work, container: String) -> Outcome {
     let begun = Instant::now();
     let pulled = work
         .shared
-        .blocking(move |means| means.images.pull(&reference, &credentials));
+        .lasting(move |means| means.images.pull(&reference, &credentials));
     let pulled = pulled.await;
     drop(turn);
     let result = match pulled {

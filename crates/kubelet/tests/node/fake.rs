@@ -45,6 +45,20 @@ impl Fake {
             .map(|(_, spec)| spec.clone())
     }
 
+    /// Ends the newest container of a name.
+    pub(crate) fn end(&self, name: &str, code: i32) {
+        let mut state = self.state.lock().unwrap();
+        let mut all = state.containers.iter().rev();
+        let found = all.find(|(container, _)| container.name == name);
+        let id = found.unwrap().0.id.clone();
+        end(&mut state, &id, code);
+    }
+
+    /// Lets the newest container of a name print a line.
+    pub(crate) fn print(&self, name: &str, line: &str) {
+        print(&self.spec(name).unwrap(), line);
+    }
+
     fn id(state: &mut State) -> String {
         state.made += 1;
         format!("{:064x}", state.made)
@@ -69,6 +83,13 @@ fn end(state: &mut State, id: &ContainerId, code: i32) {
     state
         .hearing
         .retain(|hearing| hearing.send(event.clone()).is_ok());
+}
+
+fn print(spec: &ContainerSpec, line: &str) {
+    let Some(log) = &spec.log else { return };
+    let file = fs::OpenOptions::new().create(true).append(true).open(log);
+    let line = format!("2024-01-01T00:00:00.000000001Z stdout F {line}\n");
+    file.unwrap().write_all(line.as_bytes()).unwrap();
 }
 
 #[derive(Debug)]
@@ -149,7 +170,7 @@ impl Runtime for Fake {
             name: spec.name.clone(),
             attempt: spec.attempt,
             image: spec.image.clone(),
-            image_id: spec.image.clone(),
+            image_id: format!("sha256:{}", spec.image),
             state: ContainerState::Created,
             created: SystemTime::now(),
             log: spec.log.clone(),
@@ -177,14 +198,7 @@ impl Runtime for Fake {
         }
         let started = SystemTime::now();
         container.state = ContainerState::Running { started };
-        if let Some(log) = &spec.log {
-            let line = format!(
-                "2024-01-01T00:00:00.000000001Z stdout F {} {}\n",
-                spec.name, spec.attempt
-            );
-            let file = fs::OpenOptions::new().create(true).append(true).open(log);
-            file.unwrap().write_all(line.as_bytes()).unwrap();
-        }
+        print(spec, &format!("{} {}", spec.name, spec.attempt));
         if let ["exit", code] = words[..] {
             let code = code.parse().unwrap();
             end(&mut state, id, code);

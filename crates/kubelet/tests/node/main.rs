@@ -3,4 +3,5 @@
 
 mod fake;
 mod pods;
+mod server;
 mod world;

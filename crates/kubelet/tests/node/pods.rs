@@ -222,12 +222,14 @@ async fn probes_have_effects() {
             status["containerStatuses"][0]["restartCount"] == 1
         })
         .await;
-    let told = world.events("dead").await;
     let killed = "Container d failed liveness probe, will be restarted";
-    assert!(
-        told.contains(&("Killing".into(), killed.into())),
-        "{told:?}"
-    );
+    world
+        .until("the event", async || {
+            let told = world.events("dead").await;
+            told.contains(&("Killing".into(), killed.into()))
+                .then_some(())
+        })
+        .await;
 }
 
 /// K8S-RUN: a config map's change reaches the files of pods that run.

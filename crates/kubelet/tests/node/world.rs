@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
-const ADMIN: &str = "secret";
+pub(crate) const ADMIN: &str = "secret";
 /// What takes longer doesn't come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -247,9 +247,33 @@ impl World {
                 key: serving.key,
                 authority: self.trusted.clone(),
             }),
-            port: 0,
+            port: free_port(),
         };
         self.kubelet = Some(Kubelet::start(config, means));
+    }
+
+    /// A client of the kubelet's own server.
+    pub(crate) async fn kubelet_client(&self, credential: Credential) -> Client {
+        let at = self.kubelet.as_ref().unwrap().served_at().await;
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, at.port()));
+        client(at, &self.trusted, credential)
+    }
+
+    /// A `kubeconfig` of the administrator's.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        let authority = self.folder.join("ca.crt");
+        fs::create_dir_all(&self.folder).unwrap();
+        fs::write(&authority, &self.trusted).unwrap();
+        let config = json!({
+            "kind": "Config", "apiVersion": "v1", "current-context": "test",
+            "clusters": [{"name": "test", "cluster": {
+                "server": format!("https://{}", self.address), "certificate-authority": authority}}],
+            "users": [{"name": "test", "user": {"token": ADMIN}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        });
+        let path = self.folder.join("config");
+        fs::write(&path, config.to_string()).unwrap();
+        path
     }
 
     /// The node's readiness.
@@ -334,6 +358,12 @@ impl World {
             .map(|event| (text(&event["reason"]), text(&event["message"])))
             .collect()
     }
+}
+
+/// A port that nobody listens on for now.
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
 }
 
 fn client(address: SocketAddr, authority: &str, credential: Credential) -> Client {
