@@ -38,7 +38,7 @@ root() {
     shift 2
     echo "== $name: $packages"
     local hooks=() hook
-    for hook in "$@"; do hooks+=("--customize-hook=$hook"); done
+    for hook in "$@"; do hooks+=("--extract-hook=$hook"); done
     mmdebstrap --quiet --variant=extract --include="$packages" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \

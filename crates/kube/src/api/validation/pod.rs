@@ -8,6 +8,19 @@ use std::collections::BTreeSet;
 
 /// What is wrong with a pod's spec.
 pub(super) fn spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
+    spec_with_claims(spec, &[], path, causes);
+}
+
+/// What is wrong with the spec of a pod that gets volumes of these claims' names too.
+pub(super) fn spec_with_claims(
+    spec: &Value,
+    claims: &[Value],
+    path: &str,
+    causes: &mut Vec<Cause>,
+) {
+    let claimed = claims
+        .iter()
+        .map(|claim| text(claim, &["metadata", "name"]));
     let mut volumes = BTreeSet::new();
     for (index, volume) in list(spec, &["volumes"]).iter().enumerate() {
         let field = format!("{path}.volumes[{index}].name");
@@ -17,6 +30,8 @@ pub(super) fn spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             causes.push(Cause::duplicate(field, &json!(name)));
         }
     }
+    // A claim takes the place of a volume of its name.
+    volumes.extend(claimed);
     let mut names = BTreeSet::new();
     for kind in ["initContainers", "containers", "ephemeralContainers"] {
         for (index, container) in list(spec, &[kind]).iter().enumerate() {

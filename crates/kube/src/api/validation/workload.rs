@@ -11,7 +11,13 @@ pub(super) fn check(kind: &str, object: &Value, causes: &mut Vec<Cause>) {
         return cron_job(object, causes);
     }
     let spec = &object["spec"];
-    pod::spec(&spec["template"]["spec"], "spec.template.spec", causes);
+    let claims = object::list(spec, &["volumeClaimTemplates"]);
+    pod::spec_with_claims(
+        &spec["template"]["spec"],
+        claims,
+        "spec.template.spec",
+        causes,
+    );
     template_metadata(spec, causes);
     for field in [
         "replicas",
@@ -208,5 +214,32 @@ pub(super) fn stateful_set_update(live: &Value, object: &Value, causes: &mut Vec
             "spec",
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K8S-API: containers of a stateful set mount the volumes that its claims become, and no others.
+    #[test]
+    fn claims_of_stateful_sets_are_volumes() {
+        let with = |mounted: &str| {
+            let set = json!({"spec": {
+                "selector": {"matchLabels": {"app": "db"}},
+                "template": {
+                    "metadata": {"labels": {"app": "db"}},
+                    "spec": {"containers": [{
+                        "name": "db", "image": "db",
+                        "volumeMounts": [{"name": mounted, "mountPath": "/data"}],
+                    }]},
+                },
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            }});
+            let mut causes = Vec::new();
+            check("StatefulSet", &set, &mut causes);
+            causes.len()
+        };
+        assert_eq!(with("data") + 1, with("else"));
     }
 }
