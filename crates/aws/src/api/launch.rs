@@ -198,7 +198,10 @@ fn read(call: &Call<'_>, request: &RunInstancesRequest) -> Result<Launch, Refusa
         most: request.max_count,
         key_name: request.key_name.clone(),
         user_data: user_data(request.user_data.as_deref())?,
-        zone: placement.and_then(|placement| placement.availability_zone.clone()),
+        // Terraform sends an empty one where none is chosen.
+        zone: placement
+            .and_then(|placement| placement.availability_zone.clone())
+            .filter(|zone| !zone.is_empty()),
         interfaces: interfaces(call, request)?,
         metadata: metadata(request.metadata_options.as_ref())?,
         disable_api_termination: request.disable_api_termination.unwrap_or(false),

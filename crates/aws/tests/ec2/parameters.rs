@@ -186,6 +186,11 @@ fn places_and_volumes_of_launches() {
             "{name} {value}"
         );
     }
+    let mut anywhere = base.to_vec();
+    anywhere.push(("Placement.AvailabilityZone", ""));
+    anywhere.push(("DryRun", "true"));
+    let refused = account.refused("RunInstances", &anywhere);
+    assert_eq!(refused, "DryRunOperation");
     let (size, iops, encrypted) = (ebs("VolumeSize"), ebs("Iops"), ebs("Encrypted"));
     let mut asked = base.to_vec();
     asked.extend([

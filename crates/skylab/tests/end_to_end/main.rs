@@ -17,4 +17,5 @@ mod scaling;
 mod sigkill;
 mod slice;
 mod snapshot;
+mod terraform;
 mod walkthrough;

@@ -5,7 +5,7 @@
 use crate::lab::{Lab, text};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Somebody on the internet with a server of their own.
@@ -99,7 +99,7 @@ fn figure_6_7_by_terraform() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-fn tempdir() -> PathBuf {
+pub(crate) fn tempdir() -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -115,7 +115,7 @@ fn walkthrough(file: &str) -> PathBuf {
         .join(file)
 }
 
-fn runs(command: &mut Command) -> bool {
+pub(crate) fn runs(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -132,7 +132,7 @@ fn absent(client: &str) {
 }
 
 /// A client's command, pointed at a lab.
-fn client(lab: &Lab, program: &str, directory: &PathBuf) -> Command {
+pub(crate) fn client(lab: &Lab, program: &str, directory: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(directory).stdin(Stdio::null());
     for (name, value) in lab.variables().as_object().unwrap() {
@@ -147,7 +147,7 @@ fn client(lab: &Lab, program: &str, directory: &PathBuf) -> Command {
 type Ids = BTreeMap<String, String>;
 
 /// Runs a walkthrough's script and reads its `NAME=ID` lines.
-fn ids(lab: &Lab, script: Command, directory: &PathBuf) -> Ids {
+fn ids(lab: &Lab, script: Command, directory: &Path) -> Ids {
     let mut command = client(lab, script.get_program().to_str().unwrap(), directory);
     let output = command.args(script.get_args()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));

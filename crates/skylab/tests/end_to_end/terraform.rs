@@ -1,0 +1,95 @@
+//! Configurations as teams have them: applied, planned again without a difference, destroyed without
+//! a trace. Where Terraform or its provider for AWS is missing, that is said and passed over.
+
+use crate::lab::{Lab, text};
+use crate::walkthrough::{client, runs, tempdir};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// What an account has, by the listings that the configurations touch.
+fn listed(lab: &Lab) -> Vec<usize> {
+    let api = lab.api();
+    [
+        ("DescribeVpcs", "vpcId"),
+        ("DescribeSubnets", "subnetId"),
+        ("DescribeRouteTables", "routeTableId"),
+        ("DescribeInternetGateways", "internetGatewayId"),
+        ("DescribeAddresses", "allocationId"),
+        ("DescribeNetworkAcls", "networkAclId"),
+        ("DescribeSecurityGroups", "groupId"),
+        ("DescribeNetworkInterfaces", "networkInterfaceId"),
+        ("DescribeDhcpOptions", "dhcpOptionsId"),
+    ]
+    .map(|(action, element)| api.ec2(action, &[]).all(element).len())
+    .into()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Applies, plans and destroys an example.
+fn holds(example: &str) {
+    let directory = tempdir();
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../walkthroughs/vpc-module");
+    copy(&all, &directory);
+    let place = directory.join(example);
+    let mut init = Command::new("terraform");
+    if !runs(init.args(["init", "-input=false"]).current_dir(&place)) {
+        fs::remove_dir_all(&directory).unwrap();
+        eprintln!("skipped: no terraform here, or no provider for it");
+        return;
+    }
+    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+        return;
+    };
+    let before = listed(&lab);
+    let run = |words: &[&str]| {
+        let output = client(&lab, "terraform", &place)
+            .args(words)
+            .args(["-input=false", "-no-color"])
+            .output()
+            .unwrap();
+        let (said, told) = (text(&output.stderr), text(&output.stdout));
+        assert!(output.status.success(), "{example} {words:?}: {said}{told}");
+    };
+    run(&["apply", "-auto-approve"]);
+    run(&["plan", "-detailed-exitcode"]);
+    run(&["destroy", "-auto-approve"]);
+    assert_eq!(listed(&lab), before, "{example} left something");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+/// AWS-VPC, AWS-SUBNET, AWS-RTB, AWS-NACL, AWS-SG: a VPC whose defaults are taken over and emptied.
+#[test]
+fn a_simple_network_holds() {
+    holds("simple");
+}
+
+/// AWS-RTB, AWS-NAT, AWS-EIP, AWS-NACL, AWS-VPC: tables, ACLs and options by kind of subnet.
+#[test]
+fn separate_route_tables_hold() {
+    holds("separate-route-tables");
+}
+
+/// AWS-VPC: ranges that come later, and go before the VPC.
+#[test]
+fn secondary_cidr_blocks_hold() {
+    holds("secondary-cidr-blocks");
+}
+
+/// AWS-VPC: the default VPC is taken over, and left when it is let go.
+#[test]
+fn the_default_network_holds() {
+    holds("manage-default-vpc");
+}
