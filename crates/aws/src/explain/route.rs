@@ -66,7 +66,7 @@ pub(super) fn blackhole(state: &State, table: &str, route: &str, cause: &DropCau
         return vec![match nat {
             Some(nat) => replace("--nat-gateway-id", &nat.id),
             None => format!(
-                "The route {route} is a blackhole: {target} is gone. Make another NAT gateway in a public subnet, then replace-route to it."
+                "The route {route} is a blackhole: {target} is gone. Make another NAT gateway in a public subnet, then: aws ec2 replace-route --route-table-id {table} --destination-cidr-block {route} --nat-gateway-id <nat>"
             ),
         }];
     }

@@ -69,7 +69,7 @@ fn play(stage: &Stage, mut figure: Figure) -> Result<(Figure, u32), Failure> {
     let _servers = servers(stage, &figure)?;
     let mut failed = 0;
 
-    stage.heading("As built");
+    stage.heading("As built (✓: packets and explanation are as AWS has them)");
     failed += as_built(stage, &figure, true)?;
 
     stage.heading("web-1's Elastic IP moves to web-2");
