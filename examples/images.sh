@@ -65,11 +65,11 @@ cargo build --release --locked --package skylab-example-web
 root web libc6,libgcc-s1 "install -D target/release/web \$1/usr/local/bin/web"
 image web --config.entrypoint web --config.exposedports 8080/tcp
 
-applets='for name in sh wget nc sleep cat ls env hostname id ip netstat traceroute; do ln -sf busybox "$1/bin/$name"; done'
-root dnsutils busybox,curl,iputils-ping,bind9-dnsutils "$applets"
+applets='for name in sh wget sleep cat ls env hostname id ip netstat traceroute; do ln -sf busybox "$1/bin/$name"; done'
+root dnsutils busybox,netcat-openbsd,curl,iputils-ping,bind9-dnsutils "$applets" 'ln -sf nc.openbsd "$1/bin/nc"'
 image dnsutils --config.cmd sh
 
-root postgres postgresql-15,busybox \
+root postgres postgresql-15,busybox,util-linux \
     "$applets" \
     'for name in mkdir chown chmod touch; do ln -sf busybox "$1/bin/$name"; done' \
     'echo "root:x:0:0:root:/root:/bin/sh" >"$1/etc/passwd"; echo "postgres:x:999:999::/var/lib/postgresql:/bin/sh" >>"$1/etc/passwd"' \
