@@ -7,44 +7,28 @@
 //! `SKYLAB_CLUSTERS` and `SKYLAB_FLOWS` say how many (40 and 60), `SKYLAB_SEED` where to begin. A
 //! disagreement prints its seed and the smallest scenario that still disagrees.
 
+mod seeds;
+
 use differential::cluster::compare::{Comparison, compare};
 use differential::cluster::generate::scenario;
 use differential::cluster::scenario::Scenario;
 use differential::shrink::shrink;
 use kernel::engine::Engine;
 use kernel::launch::Inside;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
+use seeds::{Seeds, number};
 
 /// Tries of the shrinker; each builds a cluster.
 const SHRINKING: usize = 200;
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
-
 fn main() {
-    kernel::testing::run_inside(|inside| {
-        let arguments = Arguments::from_args();
-        let first = number("SKYLAB_SEED", 1);
-        let clusters = number("SKYLAB_CLUSTERS", 40);
-        let groups = 4.min(clusters.max(1));
-        let trials = (0..groups)
-            .map(|group| {
-                let inside = inside.clone();
-                let seeds: Vec<u64> = (first..first + clusters)
-                    .filter(|seed| seed % groups == group)
-                    .collect();
-                Trial::test(
-                    format!("walk_and_packets_agree_on_generated_clusters_{group}"),
-                    move || run(&inside, &seeds),
-                )
-            })
-            .collect();
-        libtest_mimic::run(&arguments, trials).exit_code()
-    });
+    Seeds {
+        name: "walk_and_packets_agree_on_generated_clusters",
+        count: number("SKYLAB_CLUSTERS", 40),
+        trials: 4,
+        run,
+    }
+    .run();
 }
 
 fn run(inside: &Inside, seeds: &[u64]) -> Result<(), Failed> {

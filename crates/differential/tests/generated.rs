@@ -8,44 +8,28 @@
 //! `SKYLAB_NETWORKS` and `SKYLAB_FLOWS` say how many (200 and 100), `SKYLAB_SEED` where to begin.
 //! A disagreement prints its seed and the smallest scenario that still disagrees.
 
+mod seeds;
+
 use differential::compare::{Comparison, compare};
 use differential::generate::scenario;
 use differential::scenario::Scenario;
 use differential::shrink::shrink;
 use kernel::engine::Engine;
 use kernel::launch::Inside;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
+use seeds::{Seeds, number};
 
 /// Tries of the shrinker; each builds a network.
 const SHRINKING: usize = 300;
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
-
 fn main() {
-    kernel::testing::run_inside(|inside| {
-        let arguments = Arguments::from_args();
-        let first = number("SKYLAB_SEED", 1);
-        let networks = number("SKYLAB_NETWORKS", 200);
-        let groups = 8.min(networks.max(1));
-        let trials = (0..groups)
-            .map(|group| {
-                let inside = inside.clone();
-                let seeds: Vec<u64> = (first..first + networks)
-                    .filter(|seed| seed % groups == group)
-                    .collect();
-                Trial::test(
-                    format!("walk_and_packets_agree_on_generated_vpcs_{group}"),
-                    move || run(&inside, &seeds),
-                )
-            })
-            .collect();
-        libtest_mimic::run(&arguments, trials).exit_code()
-    });
+    Seeds {
+        name: "walk_and_packets_agree_on_generated_vpcs",
+        count: number("SKYLAB_NETWORKS", 200),
+        trials: 8,
+        run,
+    }
+    .run();
 }
 
 fn run(inside: &Inside, seeds: &[u64]) -> Result<(), Failed> {
