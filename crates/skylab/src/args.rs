@@ -1,5 +1,9 @@
 //! The command line.
 
+mod cluster;
+
+pub(crate) use cluster::{Image, Kube};
+
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -300,69 +304,6 @@ pub(crate) enum Cloud {
 pub(crate) enum Format {
     Sh,
     Json,
-}
-
-#[derive(Debug, Subcommand)]
-#[command(after_help = "\
-A kubeconfig works alone: it carries the proxy into the lab, the cluster's CA and a token.
-
-Examples:
-  skylab kube create dev --kubeconfig dev.yaml
-  kubectl --kubeconfig dev.yaml get namespaces
-  skylab kube list
-  skylab kube delete dev")]
-pub(crate) enum Kube {
-    /// Make a cluster
-    Create {
-        /// Its name
-        name: String,
-        /// Nodes to run pods on
-        #[arg(long, default_value_t = 2)]
-        nodes: usize,
-        /// Write its kubeconfig to this file
-        #[arg(long, value_name = "FILE")]
-        kubeconfig: Option<PathBuf>,
-    },
-    /// Show the clusters
-    List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Delete a cluster with all that is in it
-    Delete {
-        /// Its name
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-#[command(after_help = "\
-Pods run images from registries (where the lab has an uplink), images that are imported here, and
-skylab.local/host: this machine's own files, copied on write, which needs neither.
-
-Examples:
-  skylab image import web.oci.tar        an OCI image layout, packed or not, or docker save's archive
-  skylab image list
-  skylab image remove skylab.local/web:latest")]
-pub(crate) enum Image {
-    /// Bring the images in files or directories
-    Import {
-        /// OCI image layouts or archives
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-    /// Show what was brought
-    List {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Remove an image
-    Remove {
-        /// Its name
-        name: String,
-    },
 }
 
 const PLACES: &str = "\
