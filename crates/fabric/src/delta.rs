@@ -38,6 +38,8 @@ pub struct Delta {
     pub gateways: Vec<Change<crate::GatewayId, crate::Gateway>>,
     /// Nodes.
     pub nodes: Vec<Change<crate::HostId, crate::Node>>,
+    /// Balancers.
+    pub balancers: Vec<Change<crate::BalancerId, crate::balancer::Balancer>>,
 }
 
 /// What differs between two maps.
@@ -71,6 +73,7 @@ impl Delta {
             address_sets: changes(&old.address_sets, &new.address_sets),
             gateways: changes(&old.gateways, &new.gateways),
             nodes: changes(&old.nodes, &new.nodes),
+            balancers: changes(&old.balancers, &new.balancers),
         }
     }
 

@@ -70,4 +70,12 @@ ids! {
     GatewayId;
     /// A port of a service of a cluster (`namespace/name:port`).
     ServiceId;
+    /// A balancer (a load balancer's ARN).
+    BalancerId;
+    /// A listener of a balancer.
+    ListenerId;
+    /// A pool of a balancer: a target group, a backend service.
+    PoolId;
+    /// A certificate that a balancer shows. Its key is elsewhere.
+    CertificateId;
 }

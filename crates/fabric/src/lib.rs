@@ -12,6 +12,7 @@
 //! Kubernetes' nodes with services, network policies and pods.
 //! What is not: IPv6, multicast, the inside of a guest's own firewall (see [`host::Host`]).
 
+pub mod balancer;
 pub mod delta;
 pub mod filter;
 pub mod flow;
@@ -38,8 +39,8 @@ pub use flow::{Flow, Origin, Transport};
 pub use gateway::{Gateway, GatewayKind, InternetGateway};
 pub use host::{Host, HostRoute, SourceTranslation};
 pub use id::{
-    AddressSetId, FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId,
-    ServiceId,
+    AddressSetId, BalancerId, CertificateId, FilterId, GatewayId, HostId, ListenerId, NetworkId,
+    PoolId, PortId, RouteTableId, RuleId, SegmentId, ServiceId,
 };
 pub use network::{Network, Segment};
 pub use node::{Isolation, Node, Policies, SourceNat};
@@ -71,4 +72,6 @@ pub struct Fabric {
     pub gateways: OrdMap<GatewayId, Arc<Gateway>>,
     /// What hosts do as nodes of clusters, by host.
     pub nodes: OrdMap<HostId, Arc<Node>>,
+    /// What spreads flows over pools of members.
+    pub balancers: OrdMap<BalancerId, Arc<balancer::Balancer>>,
 }
