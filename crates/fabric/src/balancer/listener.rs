@@ -1,5 +1,6 @@
 //! Listeners: where a balancer takes flows, and what it makes of them.
 
+use super::http::{Dialect, Http};
 use crate::filter::NumberRange;
 use crate::id::{CertificateId, ListenerId, PoolId};
 
@@ -32,6 +33,8 @@ pub enum Service {
     Forward(Forwarding),
     /// Ends connections and passes their bytes on.
     Stream(Stream),
+    /// Ends connections and passes the requests in them on, or answers them.
+    Http(Http),
 }
 
 /// A listener that passes packets on.
@@ -55,6 +58,8 @@ pub struct Stream {
     pub pool: PoolId,
     /// After how many seconds without a byte it closes a connection.
     pub idle_timeout: u32,
+    /// In whose words each connection makes a line in the access log, if it does.
+    pub access_log: Option<Dialect>,
 }
 
 /// The TLS that a listener ends.

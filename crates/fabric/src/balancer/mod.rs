@@ -11,9 +11,12 @@
 //! Who is healthy is stated here, not found out: whoever checks says it in [`Member::state`].
 //! Key material and secrets have no place in a fabric; certificates are named.
 
+mod conduct;
+pub mod http;
 mod listener;
 mod pool;
 
+pub use conduct::{Algorithm, Conduct, Function, Preamble, Stickiness};
 pub use listener::{Forwarding, Listener, Service, Stream, Tls, Transport};
 pub use pool::{HealthCheck, Member, MemberState, Pool, Probe, Selection, SourceSeen, Speech};
 

@@ -1,5 +1,6 @@
 //! Pools: members that share what a balancer gives them.
 
+use super::Conduct;
 use crate::filter::NumberRange;
 use crate::id::PoolId;
 use std::net::Ipv4Addr;
@@ -21,6 +22,8 @@ pub struct Pool {
     pub affinity: Option<u32>,
     /// How members are checked; without it all count as healthy.
     pub health_check: Option<HealthCheck>,
+    /// How nodes that end connections treat members.
+    pub conduct: Conduct,
 }
 
 /// One member of a pool.
