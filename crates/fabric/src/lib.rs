@@ -9,7 +9,7 @@
 //!
 //! What is modelled: IPv4 unicast; TCP, UDP, ICMP and other protocols by number; stateful and
 //! stateless filters; longest-prefix routing with a table per segment; 1:1 and port translation;
-//! Kubernetes' nodes with services, network policies and pods.
+//! Kubernetes' nodes with services, network policies and pods; balancers.
 //! What is not: IPv6, multicast, the inside of a guest's own firewall (see [`host::Host`]).
 
 pub mod balancer;
@@ -47,7 +47,10 @@ pub use node::{Isolation, Node, Policies, SourceNat};
 pub use port::{Mac, Port};
 pub use route::{DropCause, Route, RouteOrigin, RouteTable, Target};
 pub use service::{Backend, Frontend, Pool, Service, Services, TrafficPolicy};
-pub use trace::{Choice, Direction, DropReason, Hop, HopAction, NodeDrop, Trace, Verdict, Way};
+pub use trace::{
+    BalancerDrop, Choice, Chosen, Direction, DropReason, Hop, HopAction, NodeDrop, Trace, Verdict,
+    Way,
+};
 pub use walk::walk;
 
 /// A whole network as a value. Cloning is cheap: the maps share their structure, so a snapshot

@@ -1,13 +1,16 @@
 //! What `walk` answers: hops and a verdict.
 
+use crate::balancer::Exclusion;
 use crate::filter::Layer;
 use crate::flow::Flow;
 use crate::id::{
-    FilterId, GatewayId, HostId, NetworkId, PortId, RouteTableId, RuleId, SegmentId, ServiceId,
+    BalancerId, FilterId, GatewayId, HostId, ListenerId, NetworkId, PoolId, PortId, RouteTableId,
+    RuleId, SegmentId, ServiceId,
 };
 use crate::route::DropCause;
 use crate::service::Backend;
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// A connection attempt, told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,28 +22,97 @@ pub struct Trace {
     /// The host that took the packet on the way out, if one did, and the packet as it arrived
     /// there (after translations).
     pub arrived: Option<(HostId, Flow)>,
-    /// The outcome.
+    /// Where a balancer's node ended the connection: the one that it opens for it, as far as that
+    /// one gets.
+    pub onward: Option<Box<Trace>>,
+    /// The outcome, with all connections that the first one needs: it is delivered only if they are.
     pub verdict: Verdict,
 }
 
-/// A connection attempt, told for one choice of backends.
+impl Trace {
+    /// The connection at the end of all: itself, where no balancer's node ended it.
+    pub fn last(&self) -> &Self {
+        self.onward.as_ref().map_or(self, |onward| onward.last())
+    }
+}
+
+/// A connection attempt, told for one choice of backends and members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// The backends that it got, in order.
+    /// What was chosen for it, in order.
     pub choices: Vec<Choice>,
     /// What then happens.
     pub trace: Trace,
 }
 
-/// A backend that a packet got.
+/// A choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The node that chose.
+    /// The node that chose: a cluster's, or a balancer's.
     pub node: HostId,
-    /// The service.
-    pub service: ServiceId,
-    /// The backend.
-    pub backend: Backend,
+    /// What it chose.
+    pub chosen: Chosen,
+}
+
+/// What a node chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// A service's backend.
+    Backend {
+        /// The service.
+        service: ServiceId,
+        /// The backend.
+        backend: Backend,
+    },
+    /// A listener's rule, for a request of which nothing is known.
+    Rule {
+        /// The listener.
+        listener: ListenerId,
+        /// The rule.
+        rule: RuleId,
+    },
+    /// One of the pools that a rule shares requests among.
+    Pool(PoolId),
+    /// A pool's member.
+    Member {
+        /// The pool.
+        pool: PoolId,
+        /// Who it is, by the cloud's id.
+        name: String,
+        /// Where it takes flows.
+        place: SocketAddrV4,
+    },
+}
+
+impl Chosen {
+    /// Where the packet goes, if that is what was chosen.
+    pub fn place(&self) -> Option<SocketAddrV4> {
+        match self {
+            Self::Backend { backend, .. } => Some(SocketAddrV4::new(backend.address, backend.port)),
+            Self::Member { place, .. } => Some(*place),
+            Self::Rule { .. } | Self::Pool(_) => None,
+        }
+    }
+
+    /// What was chosen, by its name or id; empty where it has none.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Backend { backend, .. } => &backend.name,
+            Self::Member { name, .. } => name,
+            Self::Rule { rule, .. } => rule.as_str(),
+            Self::Pool(pool) => pool.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.place(), self.name()) {
+            (None, name) => f.write_str(name),
+            (Some(place), "") => write!(f, "{place}"),
+            (Some(place), name) => write!(f, "{place} ({name})"),
+        }
+    }
 }
 
 /// One step.
@@ -221,6 +293,50 @@ pub enum DropReason {
         /// What of it.
         why: NodeDrop,
     },
+    /// A balancer did not pass it on, or no member could take it.
+    Balancer {
+        /// The balancer.
+        balancer: BalancerId,
+        /// Its node that the flow came to.
+        node: HostId,
+        /// Why.
+        why: BalancerDrop,
+    },
+}
+
+/// Why a balancer does not pass a packet on, or no member can take it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BalancerDrop {
+    /// No listener takes it.
+    NoListener {
+        /// The packet.
+        packet: Flow,
+    },
+    /// The pool has no members for this node.
+    NoMembers {
+        /// The listener.
+        listener: ListenerId,
+        /// The pool.
+        pool: PoolId,
+        /// The members that it has, and why they get none.
+        excluded: Vec<Exclusion>,
+    },
+    /// The member is the client itself, which takes no packets from its own address.
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-troubleshooting.html#loopback-timeout>
+    Loopback {
+        /// The packet as it came to the member.
+        packet: Flow,
+    },
+}
+
+impl BalancerDrop {
+    /// Whether the caller is told (the connection is refused) rather than left without an answer.
+    pub fn refuses(&self) -> bool {
+        match self {
+            Self::NoListener { .. } => true,
+            Self::NoMembers { .. } | Self::Loopback { .. } => false,
+        }
+    }
 }
 
 /// Why a cluster's node does not pass a packet on.

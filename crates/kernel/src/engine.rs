@@ -2,6 +2,7 @@
 
 pub use crate::apply::{ApplyError, HostNamespaces};
 use crate::apply::{Kernel, Mode};
+use crate::balancing::Touched;
 use crate::lint;
 use crate::namespace::{NetNs, allow_many_descriptors};
 pub use crate::plan::Place;
@@ -19,6 +20,8 @@ pub struct Engine {
     broken: bool,
     /// Hosts whose own root keeps them from being as they should.
     unsound: BTreeSet<HostId>,
+    /// Balancers' nodes whose UDP flows have to be looked at.
+    touched: Touched,
 }
 
 /// What an apply did.
@@ -29,6 +32,8 @@ pub struct Applied {
     /// Hosts that could not be made as they should be, with what was refused: their own root must
     /// have seen to that. All else obeys; the next apply tries them again.
     pub unsound: BTreeMap<HostId, ApplyError>,
+    /// How many UDP flows of balancers it cut, whose members are gone.
+    pub flows_cut: usize,
 }
 
 impl Engine {
@@ -42,6 +47,7 @@ impl Engine {
             realised: Realised::default(),
             broken: false,
             unsound: BTreeSet::new(),
+            touched: Touched::default(),
         }
     }
 
@@ -66,6 +72,7 @@ impl Engine {
             nodes: imbl::OrdMap::new(),
             ..desired.clone()
         };
+        self.touched.between(self.realised.fabric(), &desired);
         let plan = self.realised.plan(&desired);
         debug_assert_eq!(lint::faults(&plan, &self.realised), Vec::<String>::new());
         tracing::debug!(changes = plan.changes.len(), "applying");
@@ -75,7 +82,37 @@ impl Engine {
         Ok(Applied {
             changes: plan.changes.len(),
             unsound: self.mend()?,
+            flows_cut: self.cut_flows(),
         })
+    }
+
+    /// Cuts balancers' UDP flows to members that are gone. Where that fails the next apply tries again.
+    fn cut_flows(&mut self) -> usize {
+        let mut count = 0;
+        for host in self.touched.hosts() {
+            let place = Place::Host(host.clone());
+            if self.kernel.place(&place).is_none() {
+                self.touched.done(&host);
+                continue;
+            }
+            let socket = self.kernel.netfilter(&place);
+            let cut = socket.and_then(|socket| {
+                let failed = |cause| ApplyError {
+                    place: place.clone(),
+                    what: "cut UDP flows to members that are gone".to_owned(),
+                    cause,
+                };
+                self.touched.cut(&host, socket).map_err(failed)
+            });
+            match cut {
+                Ok(cut) => {
+                    count += cut;
+                    self.touched.done(&host);
+                }
+                Err(error) => tracing::warn!(%error, "balancing"),
+            }
+        }
+        count
     }
 
     /// Makes the links of unsound hosts anew; gives those that stay unsound.

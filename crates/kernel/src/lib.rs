@@ -1,6 +1,7 @@
 //! The Linux back end: a [`fabric::Fabric`] as namespaces, links, routes and nftables.
 
 mod apply;
+mod balancing;
 mod classify;
 pub mod container;
 pub mod engine;

@@ -7,7 +7,8 @@ mod filter;
 mod route;
 
 use crate::model::State;
-use fabric::{DropReason, Fabric, Hop, HopAction, HostId, PortId, Trace, Verdict};
+use fabric::balancer::Cause;
+use fabric::{BalancerDrop, DropReason, Fabric, Hop, HopAction, HostId, PortId, Trace, Verdict};
 
 /// What AWS calls the rule that decided where no rule of the user's did: the last rule of a network ACL.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/nacl-basics.html>
@@ -57,9 +58,33 @@ pub fn remedies(state: &State, fabric: &Fabric, trace: &Trace) -> Vec<String> {
         DropReason::AnswerMismatch { .. } => vec![
             "The answer takes another way than the call and comes from another address; make both directions use the same gateway.".to_owned(),
         ],
+        DropReason::Balancer { why, .. } => balancer(why),
         // What a cluster's services and policies say, AWS knows nothing of.
         DropReason::Node { .. } => Vec::new(),
         DropReason::Loop { at } => vec![format!("The routes send the packet round in a circle at {at}; change one of them.")],
+    }
+}
+
+fn balancer(why: &BalancerDrop) -> Vec<String> {
+    match why {
+        BalancerDrop::NoListener { packet } => vec![format!(
+            "No listener takes {packet}; create one: aws elbv2 create-listener, or aws elb create-load-balancer-listeners"
+        )],
+        BalancerDrop::NoMembers { pool, excluded, .. } if excluded.is_empty() => vec![format!(
+            "{pool} has no targets; register some: aws elbv2 register-targets --target-group-arn {pool} --targets Id=<id>"
+        )],
+        BalancerDrop::NoMembers { pool, excluded, .. } => {
+            let mut remedies: Vec<String> = excluded.iter().map(|one| format!("{one}.")).collect();
+            if excluded.iter().any(|one| matches!(one.cause, Cause::OtherZone { .. })) {
+                remedies.push(format!(
+                    "Let nodes use targets of other zones: aws elbv2 modify-target-group-attributes --target-group-arn {pool} --attributes Key=load_balancing.cross_zone.enabled,Value=true"
+                ));
+            }
+            remedies
+        }
+        BalancerDrop::Loopback { .. } => vec![
+            "A target can't be its own client while the client's address is kept; turn that off (target group attribute preserve_client_ip.enabled), or have several targets and try again.".to_owned(),
+        ],
     }
 }
 

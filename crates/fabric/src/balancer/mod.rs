@@ -12,11 +12,13 @@
 //! Key material and secrets have no place in a fabric; certificates are named.
 
 mod conduct;
+mod exclusion;
 pub mod http;
 mod listener;
 mod pool;
 
 pub use conduct::{Algorithm, Conduct, Function, Preamble, Stickiness};
+pub use exclusion::{Cause, Exclusion};
 pub use listener::{Forwarding, Listener, Service, Stream, Tls, Transport};
 pub use pool::{HealthCheck, Member, MemberState, Pool, Probe, Selection, SourceSeen, Speech};
 
@@ -53,7 +55,26 @@ impl Balancer {
 
     /// The members of a pool that a node gives flows to, and why those.
     pub fn selection<'a>(&self, node: &HostId, pool: &'a Pool) -> Selection<'a> {
-        let zone = self.nodes.get(node).map(|node| node.zone.as_str());
-        pool.selection(zone)
+        pool.selection(self.zone(node))
+    }
+
+    /// The members of a pool that a node gives no new flows to, and why not those.
+    pub fn exclusions<'a>(
+        &self,
+        node: &HostId,
+        pool: &'a Pool,
+    ) -> impl Iterator<Item = Exclusion> + use<'a> {
+        pool.exclusions(self.zone(node))
+    }
+
+    /// Whether it passes packets on: its nodes then send packets with others' sources and get the
+    /// answers to them.
+    pub fn forwards(&self) -> bool {
+        let forwards = |listener: &Arc<Listener>| matches!(listener.service, Service::Forward(_));
+        self.listeners.iter().any(forwards)
+    }
+
+    fn zone(&self, node: &HostId) -> Option<&str> {
+        self.nodes.get(node).map(|node| node.zone.as_str())
     }
 }

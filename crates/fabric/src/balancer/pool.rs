@@ -141,17 +141,40 @@ pub enum Selection<'a> {
 }
 
 impl Member {
+    /// A healthy member that counts to every zone.
+    pub fn healthy(name: impl Into<String>, address: Ipv4Addr, port: u16) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            port,
+            check_port: port,
+            zone: None,
+            state: MemberState::Healthy,
+            reason: None,
+        }
+    }
+
     /// Whether a node in a zone may give it flows at all.
     fn in_reach(&self, cross_zone: bool, zone: Option<&str>) -> bool {
-        let within = match (&self.zone, zone) {
-            (Some(own), Some(of_node)) => cross_zone || own == of_node,
-            _ => true,
-        };
-        within && !matches!(self.state, MemberState::Draining | MemberState::Unused)
+        self.out_of_reach(cross_zone, zone).is_none()
     }
 }
 
 impl Pool {
+    /// A pool whose members see clients' addresses, whatever their zone; they are not checked.
+    pub fn of(id: PoolId, members: Vec<Member>) -> Self {
+        Self {
+            id,
+            speech: Speech::Plain,
+            members,
+            cross_zone: true,
+            source: SourceSeen::Client,
+            affinity: None,
+            health_check: None,
+            conduct: Conduct::default(),
+        }
+    }
+
     /// The members that a node in a zone gives new flows to.
     pub fn selection(&self, zone: Option<&str>) -> Selection<'_> {
         let in_reach = |member: &&Member| member.in_reach(self.cross_zone, zone);

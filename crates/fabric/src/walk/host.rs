@@ -73,7 +73,7 @@ impl<'a> Journey<'_, 'a> {
     }
 
     /// The port by which a packet leaves a host.
-    fn exit(&mut self, host: &'a Host, packet: Flow) -> Result<&'a Port, Stop> {
+    pub(super) fn exit(&mut self, host: &'a Host, packet: Flow) -> Result<&'a Port, Stop> {
         if let Some(port) = self.walker.exit(host, packet) {
             return Ok(port);
         }
@@ -106,8 +106,12 @@ impl<'a> Journey<'_, 'a> {
             .into());
         };
         self.passes(&host.id, packet)?;
+        self.loopback(port, host, packet)?;
         if let Some(undone) = self.undo(host, packet) {
             return self.return_answer(host, undone, true);
+        }
+        if let Some(end) = self.pass_on(host, packet)? {
+            return Ok(end);
         }
         let served = self.serve(host, packet)?;
         if self.takes(host, served.packet) {

@@ -1,5 +1,6 @@
 //! Who has which address.
 
+use crate::balancer::Balancer;
 use crate::{
     Fabric, Frontend, GatewayId, GatewayKind, HostId, InternetGateway, NetworkId, Node, Port,
     Protocol, Service,
@@ -17,6 +18,9 @@ pub(super) struct Index<'a> {
     publics: HashMap<(&'a NetworkId, Ipv4Addr), Translation<'a>>,
     of_host: HashMap<&'a HostId, Vec<&'a Port>>,
     nodes: HashMap<&'a HostId, IndexedNode<'a>>,
+    balancers: HashMap<&'a HostId, &'a Balancer>,
+    /// Hosts that pass packets on as balancers' nodes.
+    passing_on: HashSet<&'a HostId>,
 }
 
 /// A node, and its frontends once somebody asks for one.
@@ -130,6 +134,14 @@ impl<'a> Index<'a> {
             let frontends = OnceLock::new();
             index.nodes.insert(id, IndexedNode { node, frontends });
         }
+        for balancer in fabric.balancers.values() {
+            for host in balancer.nodes.keys() {
+                index.balancers.entry(host).or_insert(balancer);
+            }
+            if balancer.forwards() {
+                index.passing_on.extend(balancer.nodes.keys());
+            }
+        }
         for (id, gateway) in &fabric.gateways {
             let GatewayKind::Internet(gateway) = &gateway.kind;
             for (private, public) in &gateway.translations {
@@ -168,6 +180,17 @@ impl<'a> Index<'a> {
     /// What a host does as a node.
     pub(super) fn node(&self, host: &HostId) -> Option<&IndexedNode<'a>> {
         self.nodes.get(host)
+    }
+
+    /// The balancer that a host is a node of.
+    pub(super) fn balancer(&self, host: &HostId) -> Option<&'a Balancer> {
+        self.balancers.get(host).copied()
+    }
+
+    /// Whether a port's host passes packets on as a balancer's node.
+    pub(super) fn passes_on(&self, port: &Port) -> bool {
+        let host = port.host.as_ref();
+        host.is_some_and(|(host, _)| self.passing_on.contains(host))
     }
 
     /// A host's ports.

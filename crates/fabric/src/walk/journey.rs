@@ -3,8 +3,8 @@
 use super::Walker;
 use super::state::State;
 use crate::{
-    Backend, Choice, Direction, DropReason, Flow, Hop, HopAction, Host, HostId, Port, RuleId,
-    ServiceId, Trace, Verdict, Way,
+    Choice, Chosen, Direction, DropReason, Flow, Hop, HopAction, Host, HostId, Port, RuleId, Trace,
+    Verdict,
 };
 use std::collections::HashSet;
 
@@ -43,6 +43,56 @@ impl From<DropReason> for Stop {
 /// Which of its choices each chooser takes, in order; the first where nothing is said.
 pub(super) type Script = Vec<usize>;
 
+/// The choices of one way, made as a script says.
+#[derive(Debug, Default)]
+pub(super) struct Draws {
+    script: Script,
+    pub(super) choices: Vec<Choice>,
+    /// How many each choice was of.
+    offered: Vec<usize>,
+}
+
+impl Draws {
+    pub(super) fn by(script: Script) -> Self {
+        Self {
+            script,
+            ..Self::default()
+        }
+    }
+
+    /// Which of its offers the chooser of this turn takes.
+    fn taken(&self, turn: usize) -> usize {
+        self.script.get(turn).copied().unwrap_or_default()
+    }
+
+    /// Takes one of some offers: the one that the script says.
+    pub(super) fn choose<T>(
+        &mut self,
+        node: &HostId,
+        mut offers: impl ExactSizeIterator<Item = T>,
+        chosen: impl FnOnce(&T) -> Chosen,
+    ) -> Option<T> {
+        let offered = offers.len();
+        let taken = offers.nth(self.taken(self.choices.len()))?;
+        self.choices.push(Choice {
+            node: node.clone(),
+            chosen: chosen(&taken),
+        });
+        self.offered.push(offered);
+        Some(taken)
+    }
+
+    /// The script of the next way: the last choice that has another one after it is made otherwise.
+    pub(super) fn next(&self) -> Option<Script> {
+        let turn = (0..self.offered.len()).rev().find(|turn| {
+            self.taken(*turn) + 1 < self.offered.get(*turn).copied().unwrap_or_default()
+        })?;
+        let mut script: Script = (0..turn).map(|turn| self.taken(turn)).collect();
+        script.push(self.taken(turn) + 1);
+        Some(script)
+    }
+}
+
 /// Both ways of one flow.
 pub(super) struct Journey<'w, 'a> {
     pub(super) walker: &'w Walker<'a>,
@@ -50,23 +100,18 @@ pub(super) struct Journey<'w, 'a> {
     pub(super) direction: Direction,
     hops: Vec<Hop>,
     seen: HashSet<(String, Flow)>,
-    script: Script,
-    choices: Vec<Choice>,
-    /// How many each choice was of.
-    offered: Vec<usize>,
+    draws: Draws,
 }
 
 impl<'w, 'a> Journey<'w, 'a> {
-    pub(super) fn new(walker: &'w Walker<'a>, script: Script) -> Self {
+    pub(super) fn new(walker: &'w Walker<'a>, draws: Draws) -> Self {
         Self {
             walker,
             state: State::default(),
             direction: Direction::Out,
             hops: Vec::new(),
             seen: HashSet::new(),
-            script,
-            choices: Vec::new(),
-            offered: Vec::new(),
+            draws,
         }
     }
 
@@ -87,22 +132,14 @@ impl<'w, 'a> Journey<'w, 'a> {
             )
     }
 
-    /// Takes one of some backends: the one that the script says.
-    pub(super) fn choose(
+    /// Takes one of some offers: the one that the script says.
+    pub(super) fn choose<T>(
         &mut self,
         node: &HostId,
-        service: &ServiceId,
-        backends: &'a [Backend],
-    ) -> Option<&'a Backend> {
-        let turn = self.choices.len();
-        let backend = backends.get(self.script.get(turn).copied().unwrap_or_default())?;
-        self.choices.push(Choice {
-            node: node.clone(),
-            service: service.clone(),
-            backend: backend.clone(),
-        });
-        self.offered.push(backends.len());
-        Some(backend)
+        offers: impl ExactSizeIterator<Item = T>,
+        chosen: impl FnOnce(&T) -> Chosen,
+    ) -> Option<T> {
+        self.draws.choose(node, offers, chosen)
     }
 
     /// Notes a step.
@@ -146,40 +183,14 @@ impl<'w, 'a> Journey<'w, 'a> {
         flow: Flow,
         arrived: Option<(HostId, Flow)>,
         verdict: Verdict,
-    ) -> Told {
+    ) -> (Trace, Draws) {
         let trace = Trace {
             flow,
             hops: self.hops,
             arrived,
+            onward: None,
             verdict,
         };
-        Told {
-            way: Way {
-                choices: self.choices,
-                trace,
-            },
-            script: self.script,
-            offered: self.offered,
-        }
-    }
-}
-
-/// A way told to its end.
-pub(super) struct Told {
-    pub(super) way: Way,
-    script: Script,
-    offered: Vec<usize>,
-}
-
-impl Told {
-    /// The script of the next way: the last choice that has another one after it is made otherwise.
-    pub(super) fn next(&self) -> Option<Script> {
-        let taken = |turn: usize| self.script.get(turn).copied().unwrap_or_default();
-        let turn = (0..self.offered.len())
-            .rev()
-            .find(|turn| taken(*turn) + 1 < self.offered.get(*turn).copied().unwrap_or_default())?;
-        let mut script: Script = (0..turn).map(taken).collect();
-        script.push(taken(turn) + 1);
-        Some(script)
+        (trace, self.draws)
     }
 }

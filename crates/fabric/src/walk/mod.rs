@@ -9,26 +9,34 @@
 //! it enters, if they differ; the receiving port's layers, last to first; its guard; and the
 //! receiving host, which takes it, forwards it, or drops it. Gateways translate between networks.
 //!
-//! Where a service's backend is chosen by chance, there is a [way](Walker::ways) for each. `walk` tells
-//! the first if all end alike, and says *unknown* if it depends on the choice.
+//! Where a service's backend or a balancer's member is chosen by chance, there is a
+//! [way](Walker::ways) for each. `walk` tells the first if all end alike, and says *unknown* if it
+//! depends on the choice.
+//!
+//! A balancer's node that passes packets on gives a flow to a member, whose answers come back to the
+//! node. One that ends connections takes them, and opens another to a member: [`Trace::onward`].
 
+mod balancer;
 pub mod filter;
 mod gateway;
 mod host;
+mod http;
 mod index;
 mod journey;
 mod network;
+mod onward;
 mod policy;
 mod service;
 mod settle;
 mod state;
 
+use crate::balancer::http::Request;
 use crate::{
     Direction, DropReason, Fabric, Flow, HopAction, Host, HostId, Origin, PortId, Trace, Verdict,
     Way,
 };
 use index::Index;
-use journey::{End, Journey, Script, Stop, Told};
+use journey::{Draws, End, Journey, Script, Stop};
 use std::net::Ipv4Addr;
 
 /// How many ways are told: enough for every backend of a large service.
@@ -58,37 +66,56 @@ impl<'a> Walker<'a> {
     /// Follows a connection attempt and its answer. A source of `0.0.0.0` becomes the primary address
     /// of the port that the sender's routes choose.
     pub fn walk(&self, from: &Origin, flow: Flow) -> Trace {
-        let first = self.way(from, flow, Script::new());
-        if first.next().is_none() {
-            return first.way.trace;
+        self.walk_with(from, flow, None)
+    }
+
+    /// The same, with the request that the connection carries: a balancer's rules decide by it. Without
+    /// one, each rule is a way.
+    pub fn walk_with(&self, from: &Origin, flow: Flow, request: Option<&Request<'_>>) -> Trace {
+        let (first, draws) = self.way(from, flow, request, Script::new());
+        if draws.next().is_none() {
+            return first;
         }
-        settle::settle(first.way.trace, &self.ways(from, flow))
+        settle::settle(first, &self.ways_with(from, flow, request))
     }
 
     /// Every way that a connection attempt may take: one for each choice of backends, never none.
     /// Beyond [`MOST_WAYS`] the rest is left out.
     pub fn ways(&self, from: &Origin, flow: Flow) -> Vec<Way> {
+        self.ways_with(from, flow, None)
+    }
+
+    /// The same, with the request that the connection carries.
+    pub fn ways_with(&self, from: &Origin, flow: Flow, request: Option<&Request<'_>>) -> Vec<Way> {
         let mut ways = Vec::new();
         let mut script = Some(Script::new());
         while let Some(next) = script.take() {
-            let told = self.way(from, flow, next);
+            let (trace, draws) = self.way(from, flow, request, next);
             if ways.len() < MOST_WAYS {
-                script = told.next();
+                script = draws.next();
             }
-            ways.push(told.way);
+            let choices = draws.choices;
+            ways.push(Way { choices, trace });
         }
         ways
     }
 
-    fn way(&self, from: &Origin, flow: Flow, script: Script) -> Told {
-        let mut journey = Journey::new(self, script);
-        match self.origin(from, flow) {
+    fn way(
+        &self,
+        from: &Origin,
+        flow: Flow,
+        request: Option<&Request<'_>>,
+        script: Script,
+    ) -> (Trace, Draws) {
+        let mut journey = Journey::new(self, Draws::by(script));
+        let first = match self.origin(from, flow) {
             Ok((host, flow)) => {
                 let outcome = journey.send(host, flow);
                 self.answer(journey, host, flow, outcome)
             }
             Err(reason) => journey.told(flow, None, Verdict::Dropped(Direction::Out, reason)),
-        }
+        };
+        self.with_onward(first, request, 0)
     }
 
     /// The sending host and the packet with its source.
@@ -107,16 +134,28 @@ impl<'a> Walker<'a> {
             .get(id)
             .map(AsRef::as_ref)
             .ok_or_else(|| nobody(id.as_str()))?;
-        if flow.source == Ipv4Addr::UNSPECIFIED {
-            let port = match from {
-                Origin::Port(id) => self.fabric.ports.get(id).map(AsRef::as_ref),
-                Origin::Host(_) => self.exit(host, flow),
-            };
+        if flow.source == Ipv4Addr::UNSPECIFIED
+            && let Origin::Port(id) = from
+        {
+            let port = self.fabric.ports.get(id);
             if let Some(address) = port.and_then(|port| self.address_by(port, host)) {
                 flow.source = address;
             }
         }
-        Ok((host, flow))
+        Ok((host, self.with_source(host, flow)))
+    }
+
+    /// A packet without a source with that of the port that the host's routes choose.
+    fn with_source(&self, host: &Host, flow: Flow) -> Flow {
+        if flow.source != Ipv4Addr::UNSPECIFIED {
+            return flow;
+        }
+        let port = self.exit(host, flow);
+        let own = port.and_then(|port| self.address_by(port, host));
+        Flow {
+            source: own.unwrap_or(flow.source),
+            ..flow
+        }
     }
 
     fn host_of(&self, port: &PortId) -> Option<&'a HostId> {
@@ -135,7 +174,7 @@ impl<'a> Walker<'a> {
         caller: &Host,
         flow: Flow,
         outcome: Result<End<'a>, Stop>,
-    ) -> Told {
+    ) -> (Trace, Draws) {
         let (arrived, outcome) = match outcome {
             Err(stop) => return journey.told(flow, None, stop.verdict(Direction::Out)),
             Ok(End::Service { port, packet }) => {

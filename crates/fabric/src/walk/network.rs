@@ -33,12 +33,11 @@ impl<'a> Journey<'_, 'a> {
             );
             return Ok(End::Service { port, packet });
         }
+        self.steer(port, packet);
         self.layers(port, packet, Leg::Out)?;
         let segment = self.segment(port);
-        let exit = match segment {
-            Some(segment) => self.route(&port.network, &segment.route_table, packet)?,
-            None => self.local(&port.network, packet)?,
-        };
+        let table = segment.map(|segment| &segment.route_table);
+        let exit = self.way_on(&port.network, table, packet)?;
         self.pass(&port.network, segment, exit, packet)
     }
 
@@ -65,11 +64,32 @@ impl<'a> Journey<'_, 'a> {
         table: Option<&'a RouteTableId>,
         packet: Flow,
     ) -> Result<End<'a>, Stop> {
-        let exit = match table {
-            Some(table) => self.route(network, table, packet)?,
-            None => self.local(network, packet)?,
-        };
+        let exit = self.way_on(network, table, packet)?;
         self.pass(network, None, exit, packet)
+    }
+
+    /// Where a packet leaves the network: by the balancer's node that passed on what it answers, or
+    /// as a route table says.
+    fn way_on(
+        &mut self,
+        network: &'a NetworkId,
+        table: Option<&'a RouteTableId>,
+        packet: Flow,
+    ) -> Result<Exit<'a>, Stop> {
+        if let Some(port) = self.steered(network, packet) {
+            let node = port
+                .host
+                .as_ref()
+                .map_or(port.id.as_str(), |(host, _)| host.as_str());
+            let detail = format!("back to {node}, which passed on what it answers");
+            let at = Some(network.as_str());
+            self.hop(network, at, None, HopAction::Route, detail);
+            return Ok(Exit::Port(port));
+        }
+        match table {
+            Some(table) => self.route(network, table, packet),
+            None => self.local(network, packet),
+        }
     }
 
     fn segment(&self, port: &Port) -> Option<&'a Segment> {
@@ -85,7 +105,14 @@ impl<'a> Journey<'_, 'a> {
             Leg::Out => (packet.source, "source"),
             Leg::In => (packet.destination, "destination"),
         };
-        if !port.guard || port.owns(address) {
+        // A balancer's node sends under its clients' addresses, and gets what answers that.
+        let passed_on = match leg {
+            Leg::Out => self.walker.index.passes_on(port),
+            Leg::In => self
+                .steered(&port.network, packet)
+                .is_some_and(|node| node.id == port.id),
+        };
+        if !port.guard || port.owns(address) || passed_on {
             return Ok(());
         }
         let detail =

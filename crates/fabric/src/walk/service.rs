@@ -4,8 +4,8 @@ use super::filter::{ports_of, protocol_of};
 use super::index::IndexedNode;
 use super::journey::{Journey, Stop};
 use crate::{
-    Backend, DropReason, Flow, Frontend, HopAction, Host, HostId, NodeDrop, Pool, Protocol, RuleId,
-    Service, TrafficPolicy, Transport,
+    Backend, Chosen, DropReason, Flow, Frontend, HopAction, Host, HostId, NodeDrop, Pool, Protocol,
+    RuleId, Service, TrafficPolicy, Transport,
 };
 use std::net::Ipv4Addr;
 
@@ -140,7 +140,11 @@ impl<'a> Journey<'_, 'a> {
         masquerade: Option<&'static str>,
     ) -> Served {
         let (id, before) = (&call.service.id, call.packet);
-        let Some(backend) = self.choose(&call.host.id, id, backends) else {
+        let chosen = |backend: &&Backend| Chosen::Backend {
+            service: id.clone(),
+            backend: (*backend).clone(),
+        };
+        let Some(backend) = self.choose(&call.host.id, backends.iter(), chosen) else {
             return Served::untouched(before);
         };
         let packet = Flow {
@@ -246,7 +250,7 @@ fn node_drop(host: &HostId, why: NodeDrop) -> Stop {
     .into()
 }
 
-fn with_port(transport: Transport, port: u16) -> Transport {
+pub(super) fn with_port(transport: Transport, port: u16) -> Transport {
     match transport {
         Transport::Tcp { source_port, .. } => Transport::Tcp {
             source_port,

@@ -33,7 +33,7 @@ fn differences(ways: &[Way]) -> String {
                 let names: Vec<String> = way
                     .choices
                     .iter()
-                    .map(|choice| choice.backend.to_string())
+                    .map(|choice| choice.chosen.to_string())
                     .collect();
                 names.join(", then ")
             })
@@ -58,7 +58,7 @@ fn differences(ways: &[Way]) -> String {
         .filter(|(_, who)| !who.is_empty())
         .map(|(what, who)| format!("{what} {who}"))
         .collect();
-    format!("it depends on the backend: {}", parts.join(", "))
+    format!("it depends on the choice: {}", parts.join(", "))
 }
 
 /// What all ways have in common, and that more can't be said.
@@ -84,6 +84,7 @@ fn undecided(first: Trace, ways: &[Way], why: String) -> Trace {
         flow: first.flow,
         hops,
         arrived: None,
+        onward: None,
         verdict: Verdict::Unknown(why),
     }
 }

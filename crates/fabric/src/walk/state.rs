@@ -1,7 +1,7 @@
 //! What the network and its hosts remember of a flow between its packets.
 
-use crate::{Flow, HostId, PortId};
-use std::collections::HashSet;
+use crate::{Flow, HostId, NetworkId, PortId};
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 /// Which way a packet passes a port.
@@ -62,6 +62,8 @@ impl Undone {
 pub(super) struct State {
     tracked: HashSet<(Side, Flow, Leg)>,
     mappings: Vec<Mapping>,
+    /// Answers that a network sends to the port where the packet that they answer came from.
+    steered: HashMap<(NetworkId, Flow), PortId>,
 }
 
 impl State {
@@ -77,6 +79,17 @@ impl State {
             || self
                 .tracked
                 .contains(&(side.clone(), packet.reversed(), leg.opposite()))
+    }
+
+    /// A network sends what answers this packet to a port.
+    pub(super) fn steer(&mut self, network: &NetworkId, packet: Flow, to: &PortId) {
+        let answer = (network.clone(), packet.reversed());
+        self.steered.entry(answer).or_insert_with(|| to.clone());
+    }
+
+    /// The port that a network sends a packet to because of what it answers.
+    pub(super) fn steered(&self, network: &NetworkId, packet: Flow) -> Option<&PortId> {
+        self.steered.get(&(network.clone(), packet))
     }
 
     /// A host translated a packet: its destination before it routed it, its source after.

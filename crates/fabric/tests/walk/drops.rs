@@ -1,5 +1,6 @@
 //! Every way to be dropped arises, is told with what decided, and ends a trace in a denying hop.
 
+use crate::balancers::{NODE, balanced};
 use crate::cluster::{cluster, web};
 use crate::world::*;
 use fabric::*;
@@ -151,6 +152,7 @@ fn case(reason: &DropReason) -> Case {
             world.edit_host("b", |host| host.forwarding = true);
             (world, "a", tcp("192.0.2.1", 80))
         }
+        DropReason::Balancer { .. } => (balanced(&[]), "a", tcp(NODE, 80)),
         DropReason::Node { .. } => {
             let mut world = cluster();
             world.service(&web(&[]));
@@ -234,6 +236,11 @@ fn every_reason() -> Vec<DropReason> {
             got: packet,
         },
         DropReason::Loop { at: String::new() },
+        DropReason::Balancer {
+            balancer: "lb".into(),
+            node: "node".into(),
+            why: BalancerDrop::NoListener { packet },
+        },
         DropReason::Node {
             host: "a".into(),
             why: NodeDrop::NoEndpoints {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod balancers;
 mod cluster;
 mod drops;
 mod policies;

@@ -249,7 +249,7 @@ fn a_choice_is_never_guessed() {
         .iter()
         .map(|way| {
             let delivered = way.trace.verdict == Verdict::Delivered;
-            (way.choices[0].backend.name.clone(), delivered)
+            (way.choices[0].chosen.name().to_owned(), delivered)
         })
         .collect();
     let expected = [("default/web-1", true), ("default/web-2", false)];
@@ -284,7 +284,7 @@ fn services_behind_services() {
         .map(|way| {
             let backends = way.choices.iter();
             backends
-                .map(|choice| choice.backend.address.to_string())
+                .map(|choice| choice.chosen.place().unwrap().ip().to_string())
                 .collect()
         })
         .collect();

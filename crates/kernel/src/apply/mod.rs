@@ -18,6 +18,7 @@ pub(crate) use nftables::{TABLE, Transaction};
 use crate::lint::Wanted;
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
+use crate::netlink::socket::Socket;
 use crate::plan::{Key, Object, Place, Plan};
 use execution::Execution;
 use fabric::HostId;
@@ -126,10 +127,16 @@ impl Kernel {
         Ok(again.unsound)
     }
 
-    /// Sockets in hosts are not kept: there may be very many.
+    /// Sockets in hosts are not kept: there may be very many. Those of balancers' nodes, which change
+    /// often, are.
     fn close_hosts(&mut self) {
         self.sessions
-            .retain(|place, _| !matches!(place, Place::Host(_)));
+            .retain(|place, session| !matches!(place, Place::Host(_)) || session.balances());
+    }
+
+    /// A place's socket for nftables and connection tracking.
+    pub(crate) fn netfilter(&mut self, place: &Place) -> Result<&mut Socket, ApplyError> {
+        self.session(place)?.netfilter(place)
     }
 
     fn session(&mut self, place: &Place) -> Result<&mut Session, ApplyError> {

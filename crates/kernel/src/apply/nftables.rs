@@ -89,6 +89,12 @@ impl<'a> Transaction<'a> {
         self
     }
 
+    /// Whether it changes single elements, rather than whole rulesets.
+    pub(super) fn is_by_piece(&self) -> bool {
+        let element = |change: &Change| matches!(change.key.thing, Thing::Element(..));
+        self.changes.iter().any(element)
+    }
+
     /// Whether nothing changes.
     pub(crate) fn is_empty(&self) -> bool {
         self.ahead.is_empty() && self.main.is_empty()

@@ -20,6 +20,7 @@ pub(super) struct Session {
     namespace: Arc<NetNs>,
     route: Socket,
     netfilter: Option<Socket>,
+    balances: bool,
 }
 
 /// A refused request.
@@ -36,6 +37,7 @@ impl Session {
             route: Socket::open(&namespace, Family::Route)?,
             namespace,
             netfilter: None,
+            balances: false,
         })
     }
 
@@ -117,18 +119,27 @@ impl Session {
         if transaction.is_empty() {
             return Ok(());
         }
-        if self.netfilter.is_none() {
-            let socket = Socket::open(&self.namespace, Family::Netfilter)
-                .map_err(|cause| failure(place, "open nftables".to_owned(), cause))?;
-            self.netfilter = Some(socket);
-        }
-        let Some(socket) = self.netfilter.as_mut() else {
-            return Ok(());
-        };
+        self.balances |= transaction.is_by_piece();
+        let socket = self.netfilter(place)?;
         match transaction.send(socket) {
             Err((what, cause)) if mode == Mode::Strict => Err(failure(place, what, cause)),
             _ => Ok(()),
         }
+    }
+
+    /// The socket for nftables and connection tracking.
+    pub(super) fn netfilter(&mut self, place: &Place) -> Result<&mut Socket, ApplyError> {
+        let socket = match self.netfilter.take() {
+            Some(socket) => socket,
+            None => Socket::open(&self.namespace, Family::Netfilter)
+                .map_err(|cause| failure(place, "open nftables".to_owned(), cause))?,
+        };
+        Ok(self.netfilter.insert(socket))
+    }
+
+    /// Whether the place's nftables are changed piece by piece, as those of balancers' nodes are.
+    pub(super) fn balances(&self) -> bool {
+        self.balances
     }
 
     /// Writes settings under `/proc/sys/net`, which shows those of the reader's namespace.

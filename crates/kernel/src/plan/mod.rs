@@ -4,6 +4,7 @@
 //! kernel; a [ledger] compares what is wanted now with what was. So a plan's cost follows the change,
 //! and what is the same before and after is not touched.
 
+mod balancer;
 mod dispatch;
 mod filter;
 mod gateway;
@@ -23,6 +24,7 @@ mod tests;
 mod unit;
 
 use crate::lint::Wanted;
+use balancer::Balancing;
 use fabric::{Change as EntityChange, Delta, Fabric, HostId};
 pub(crate) use ledger::Change;
 use ledger::Ledger;
@@ -76,6 +78,7 @@ struct Standing {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Realised {
     fabric: Fabric,
+    balancing: Balancing,
     numbers: Numbers,
     ledger: Ledger,
     units: BTreeMap<Unit, Standing>,
@@ -120,6 +123,9 @@ fn changed_entities(delta: &Delta) -> Vec<Entity> {
     for change in &delta.nodes {
         node::changed(change, &mut entities);
     }
+    for change in &delta.balancers {
+        balancer::changed(change, &mut entities);
+    }
     entities
 }
 
@@ -161,6 +167,7 @@ impl Realised {
     /// What must change for this fabric. From here on it counts as realised.
     pub(crate) fn plan(&mut self, desired: &Fabric) -> Plan {
         let delta = Delta::between(&self.fabric, desired);
+        self.balancing.learn(&delta.balancers);
         let mut waiting: BTreeSet<Unit> = BTreeSet::new();
         for entity in changed_entities(&delta) {
             if let Some(readers) = self.readers.get(&entity) {
@@ -187,7 +194,7 @@ impl Realised {
     ) {
         let wanted = unit.stands_alone(desired) || self.needed_by.contains_key(&unit);
         let planned = if wanted {
-            unit.plan(desired, &mut self.numbers)
+            unit.plan(desired, &self.balancing, &mut self.numbers)
         } else {
             unit::Planned::default()
         };

@@ -5,6 +5,7 @@
 //! | hook | priority | chain | does |
 //! | --- | --- | --- | --- |
 //! | prerouting | -300 | `guard` | marks for the segment's route table; the source must be the port's own |
+//! | prerouting | -150 | `steer` | sends answers back to balancers' nodes ([`super::balancer`]) |
 //! | input | 0 | `input` | only what is for the network's services |
 //! | forward | -10 | `guard.arriving` | the destination must be the port's own |
 //! | forward | 10… | `leave.N` | layer N of the port it came from ([`super::layer`]) |
@@ -16,6 +17,7 @@
 //! Every stage is a base chain of its own, so that "accept" means "on to the next stage" and the
 //! kernel, which follows every path through a ruleset to at most sixteen chains, finds short ones.
 
+use super::balancer;
 use super::dispatch::*;
 use super::object::{Object, Place, Thing};
 use super::unit::View;
@@ -128,6 +130,7 @@ fn sets(view: &mut View<'_>, place: &Place) {
     view.want_set(place, &name(OWN), shape(8, DataKind::Nothing, false));
     view.want_set(place, &name(OWN_RANGES), shape(8, DataKind::Nothing, true));
     view.want_set(place, &name(UNGUARDED), shape(4, DataKind::Nothing, false));
+    balancer::steering_sets(view, place);
     // What this namespace sends to itself.
     view.want_element(
         place,
@@ -146,11 +149,19 @@ fn leaving() -> Vec<Rule> {
     ];
     let mut rules = vec![mark];
     rules.extend(owned([input_link(R0), source(R1)]));
+    // A balancer's node sends under its clients' addresses.
+    rules.push(vec![
+        input_link(R0),
+        find(balancer::BALANCING, R0, R1),
+        accept(),
+    ]);
     rules
 }
 
 fn arriving() -> Vec<Rule> {
-    owned([output_link(R0), destination(R1)])
+    let mut rules = owned([output_link(R0), destination(R1)]);
+    rules.push(balancer::arriving());
+    rules
 }
 
 /// Lets on what has an address of the link's own, and all of unguarded links.

@@ -1,6 +1,9 @@
 //! The kernel's numbers for things: link indexes, routing tables, segments.
 
-use fabric::{GatewayId, HostId, Layer, Mac, PortId, RouteTableId, SegmentId, ServiceId};
+use super::balancer::Draw;
+use fabric::{
+    BalancerId, GatewayId, HostId, Layer, Mac, PoolId, PortId, RouteTableId, SegmentId, ServiceId,
+};
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
@@ -27,6 +30,18 @@ pub(crate) enum Numbered {
     Pool(Pool),
     /// Ranges that may send to load balancers.
     Sources(Vec<Ipv4Net>),
+    /// Members that a balancer's node gives flows to.
+    Members(MembersOf),
+    /// A way of drawing a member.
+    Draw(Draw),
+}
+
+/// A pool, as a node of its balancer has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct MembersOf {
+    pub(crate) balancer: BalancerId,
+    pub(crate) host: HostId,
+    pub(crate) pool: PoolId,
 }
 
 /// A service's backends under one traffic policy.
@@ -77,7 +92,7 @@ pub(crate) enum Side {
 pub(crate) struct Numbers {
     given: BTreeMap<Numbered, u32>,
     next: u32,
-    seats: BTreeMap<Pool, Vec<SocketAddrV4>>,
+    seats: BTreeMap<Numbered, Vec<SocketAddrV4>>,
 }
 
 /// Above the kernel's own tables (253 to 255) and the few that are fixed.
@@ -106,10 +121,10 @@ impl Numbers {
     /// or goes moves at most one other.
     pub(crate) fn seats(
         &mut self,
-        pool: &Pool,
+        pool: Numbered,
         backends: &BTreeSet<SocketAddrV4>,
     ) -> &[SocketAddrV4] {
-        let seats = self.seats.entry(pool.clone()).or_default();
+        let seats = self.seats.entry(pool).or_default();
         let seated: BTreeSet<SocketAddrV4> = seats.iter().copied().collect();
         let mut fresh = backends.difference(&seated).copied();
         let mut index = 0;
@@ -138,15 +153,15 @@ mod tests {
     #[test]
     fn seats_move_little() {
         let at = |last: u8| SocketAddrV4::new([10, 0, 0, last].into(), 80);
-        let pool = Pool {
+        let pool = Numbered::Pool(Pool {
             node: "n".into(),
             service: "s".into(),
             local: false,
-        };
+        });
         let mut numbers = Numbers::default();
         let mut sit = |who: &[u8]| {
             let backends = who.iter().map(|last| at(*last)).collect();
-            let seats = numbers.seats(&pool, &backends).iter();
+            let seats = numbers.seats(pool.clone(), &backends).iter();
             seats.map(|seat| seat.ip().octets()[3]).collect::<Vec<_>>()
         };
         assert_eq!(sit(&[1, 2, 3, 4]), [1, 2, 3, 4]);

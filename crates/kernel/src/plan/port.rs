@@ -3,6 +3,7 @@
 //! Of a port that is attached to no running host the network only knows that its addresses lead
 //! nowhere.
 
+use super::balancer;
 use super::dispatch::*;
 use super::number::{End, Numbered, PortLink};
 use super::object::{Link, Object, Place, Thing};
@@ -133,6 +134,7 @@ fn in_network(view: &mut View<'_>, port: &Port) -> Option<()> {
         view.want_element(place, &name(UNGUARDED), one(link_key(link)), Data::Nothing);
     }
     layer::always_tracked(view, place, port, link);
+    balancer::plan_steering(view, place, port, link);
     Some(())
 }
 

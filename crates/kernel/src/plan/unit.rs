@@ -3,17 +3,19 @@
 //! Planning a unit is a pure function of what it reads in the fabric, and what it reads is written
 //! down. When an entity changes, the units that read it are planned again, and only they.
 
+use super::balancer::{self, Balancing, Draw};
 use super::node::{self, Pick};
-use super::number::{Numbered, Numbers, Pool};
+use super::number::{MembersOf, Numbered, Numbers, Pool};
 use super::object::{Key, Object, Place, Thing};
 use super::{filter, gateway, host, network, port, route_table, segment};
 use crate::netlink::nftables::set::Keys;
 use crate::netlink::nftables::{Base, Data, Name, Rule, SetShape};
 use crate::netlink::route::route::Action;
+use fabric::balancer::{Balancer, Listener, Pool as MemberPool};
 use fabric::{
-    AddressSet, AddressSetId, Fabric, Filter, FilterId, Gateway, GatewayId, Host, HostId,
-    Isolation, Network, NetworkId, Node, Port, PortId, RouteTable, RouteTableId, Segment,
-    SegmentId, Service, ServiceId, Services, SourceNat,
+    AddressSet, AddressSetId, BalancerId, Fabric, Filter, FilterId, Gateway, GatewayId, Host,
+    HostId, Isolation, ListenerId, Network, NetworkId, Node, PoolId, Port, PortId, RouteTable,
+    RouteTableId, Segment, SegmentId, Service, ServiceId, Services, SourceNat,
 };
 use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
@@ -22,6 +24,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 /// An entity of the fabric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Entity {
+    /// A node of a balancer that passes packets on: its zone, not its listeners. It comes first: that
+    /// its namespace forwards goes before what its host says.
+    BalancerNode(BalancerId, HostId),
     Network(NetworkId),
     Segment(SegmentId),
     Host(HostId),
@@ -40,6 +45,12 @@ pub(crate) enum Entity {
     Pod(HostId, Ipv4Addr),
     /// A node's source translation.
     SourceNat(HostId),
+    /// Whether a host passes packets on as a balancer's node.
+    Balancing(HostId),
+    /// A listener, at a node.
+    Listener(BalancerId, HostId, ListenerId),
+    /// A pool, at a node.
+    Members(BalancerId, HostId, PoolId),
 }
 
 /// Which of a filter's two lists.
@@ -70,6 +81,8 @@ pub(crate) enum Unit {
     FilterIn(Place, FilterId, Way),
     /// A way of picking a backend, in a node where a service picks so.
     PickIn(Place, Pick),
+    /// A way of drawing a member, in a balancer's node that draws so.
+    DrawIn(Place, Draw),
 }
 
 /// What a unit came to.
@@ -86,6 +99,7 @@ pub(crate) struct Planned {
 /// A unit's view of the fabric, which writes down what it reads.
 pub(crate) struct View<'a> {
     fabric: &'a Fabric,
+    balancing: &'a Balancing,
     numbers: &'a mut Numbers,
     planned: Planned,
 }
@@ -165,7 +179,77 @@ impl<'a> View<'a> {
         pool: &Pool,
         backends: &BTreeSet<SocketAddrV4>,
     ) -> Vec<SocketAddrV4> {
+        let pool = Numbered::Pool(pool.clone());
         self.numbers.seats(pool, backends).to_vec()
+    }
+
+    /// Whether a host passes packets on as a balancer's node.
+    pub(super) fn balancing(&mut self, host: &HostId) -> bool {
+        self.planned.read.insert(Entity::Balancing(host.clone()));
+        self.balancing.has(host)
+    }
+
+    /// A balancer that passes packets on, if a host is its node; only look at its listeners and pools by
+    /// [`Self::listener`] and [`Self::members`].
+    pub(super) fn balancer_node(&mut self, id: &BalancerId, host: &HostId) -> Option<&'a Balancer> {
+        let entity = Entity::BalancerNode(id.clone(), host.clone());
+        self.planned.read.insert(entity);
+        let balancer = self.fabric.balancers.get(id)?;
+        (balancer.nodes.contains_key(host) && balancer.forwards()).then_some(balancer)
+    }
+
+    /// A listener, at a node.
+    pub(super) fn listener(
+        &mut self,
+        balancer: &BalancerId,
+        host: &HostId,
+        id: &ListenerId,
+    ) -> Option<&'a Listener> {
+        let entity = Entity::Listener(balancer.clone(), host.clone(), id.clone());
+        self.planned.read.insert(entity);
+        let mut listeners = self.fabric.balancers.get(balancer)?.listeners.iter();
+        listeners
+            .find(|listener| listener.id == *id)
+            .map(AsRef::as_ref)
+    }
+
+    /// A pool, at a node.
+    pub(super) fn members(&mut self, of: &MembersOf) -> Option<&'a MemberPool> {
+        let entity = Entity::Members(of.balancer.clone(), of.host.clone(), of.pool.clone());
+        self.planned.read.insert(entity);
+        let balancer = self.fabric.balancers.get(&of.balancer)?;
+        balancer.pools.get(&of.pool).map(AsRef::as_ref)
+    }
+
+    /// A pool's members at a node, in their seats.
+    pub(super) fn member_seats(
+        &mut self,
+        of: &MembersOf,
+        members: &BTreeSet<SocketAddrV4>,
+    ) -> Vec<SocketAddrV4> {
+        let of = Numbered::Members(of.clone());
+        self.numbers.seats(of, members).to_vec()
+    }
+
+    /// A pool at a node: the unit is needed from now on.
+    pub(super) fn need_members(
+        &mut self,
+        balancer: &BalancerId,
+        host: &HostId,
+        pool: &PoolId,
+    ) -> MembersOf {
+        let entity = Entity::Members(balancer.clone(), host.clone(), pool.clone());
+        self.planned.needs.insert(Unit::Of(entity));
+        MembersOf {
+            balancer: balancer.clone(),
+            host: host.clone(),
+            pool: pool.clone(),
+        }
+    }
+
+    /// A way of drawing a member: the unit is needed from now on.
+    pub(super) fn need_draw(&mut self, place: &Place, draw: Draw) {
+        self.planned.needs.insert(Unit::DrawIn(place.clone(), draw));
     }
 
     /// A way of picking a backend: the unit is needed from now on.
@@ -272,17 +356,35 @@ impl Unit {
                 .nodes
                 .get(host)
                 .is_some_and(|node| node.source_nat.is_some()),
+            Self::Of(Entity::BalancerNode(id, host)) => fabric
+                .balancers
+                .get(id)
+                .is_some_and(|of| of.nodes.contains_key(host) && of.forwards()),
+            Self::Of(Entity::Listener(id, host, listener)) => {
+                fabric.balancers.get(id).is_some_and(|of| {
+                    of.nodes.contains_key(host) && of.listeners.iter().any(|one| one.id == *listener)
+                })
+            }
             // Filters and address sets have no being of their own: those who use them need units.
             Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_))
+            // So have pools; and whether a host is a balancer's node is only asked.
+            | Self::Of(Entity::Members(..) | Entity::Balancing(_))
             | Self::FilterIn(..)
-            | Self::PickIn(..) => false,
+            | Self::PickIn(..)
+            | Self::DrawIn(..) => false,
         }
     }
 
     /// Plans it.
-    pub(crate) fn plan(&self, fabric: &Fabric, numbers: &mut Numbers) -> Planned {
+    pub(super) fn plan(
+        &self,
+        fabric: &Fabric,
+        balancing: &Balancing,
+        numbers: &mut Numbers,
+    ) -> Planned {
         let mut view = View {
             fabric,
+            balancing,
             numbers,
             planned: Planned::default(),
         };
@@ -294,13 +396,31 @@ impl Unit {
             Self::Of(Entity::Port(id)) => port::plan(&mut view, id),
             Self::Of(Entity::RouteTable(id)) => route_table::plan(&mut view, id),
             Self::Of(Entity::Gateway(id)) => gateway::plan(&mut view, id),
-            Self::Of(Entity::Filter(_) | Entity::Openness(_) | Entity::AddressSet(_)) => None,
+            Self::Of(
+                Entity::Filter(_)
+                | Entity::Openness(_)
+                | Entity::AddressSet(_)
+                | Entity::Balancing(_),
+            ) => None,
+            Self::Of(Entity::BalancerNode(id, host)) => balancer::plan_node(&mut view, id, host),
+            Self::Of(Entity::Listener(id, host, listener)) => {
+                balancer::plan_listener(&mut view, id, host, listener)
+            }
+            Self::Of(Entity::Members(balancer, host, pool)) => {
+                let of = MembersOf {
+                    balancer: balancer.clone(),
+                    host: host.clone(),
+                    pool: pool.clone(),
+                };
+                balancer::plan_members(&mut view, &of)
+            }
             Self::Of(Entity::Services(host)) => node::plan_services(&mut view, host),
             Self::Of(Entity::Service(host, id)) => node::plan_service(&mut view, host, id),
             Self::Of(Entity::Pod(host, address)) => node::plan_pod(&mut view, host, *address),
             Self::Of(Entity::SourceNat(host)) => node::plan_source_nat(&mut view, host),
             Self::FilterIn(place, id, way) => filter::plan(&mut view, place, id, *way),
             Self::PickIn(place, pick) => node::plan_pick(&mut view, place, pick),
+            Self::DrawIn(place, draw) => balancer::plan_draw(&mut view, place, draw),
         };
         view.planned
     }

@@ -7,6 +7,7 @@
     reason = "a test ends at the first thing that isn't as it must be"
 )]
 
+mod balancers;
 mod basics;
 mod changes;
 mod cluster;
@@ -39,6 +40,7 @@ pub(crate) use trials;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
+        balancers::trials(),
         basics::trials(),
         changes::trials(),
         filters::trials(),

@@ -1,5 +1,8 @@
 //! Random changes of fabrics, for the planner's tests (no kernel) and the engine's (this one).
 
+use fabric::balancer::{
+    self, Balancer, Forwarding, Listener, Member, MemberState, SourceSeen, Stream,
+};
 use fabric::*;
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
@@ -17,6 +20,7 @@ pub(crate) enum Edit {
     Filter(u8, FilterKind, bool, Vec<FilterRule>),
     AddressSet(u8, Vec<u8>),
     Gateway(u8, u8, Vec<(u8, u8)>, Option<u8>),
+    Balancer(Box<Balancer>),
     Remove(u8, u8),
 }
 
@@ -92,7 +96,7 @@ fn port() -> impl Strategy<Value = Edit> {
         (3..5u8).prop_map(|filter| Layer::First(id("filter", filter))),
     ];
     (
-        (0..5u8, 0..2u8, 0..3u8, prop::option::of((0..3u8, 0..2u16))),
+        (0..5u8, 0..2u8, 0..3u8, prop::option::of((0..7u8, 0..2u16))),
         prop::collection::vec(0..20u8, 1..3),
         prop::collection::vec(0..20u8, 0..2),
         (any::<bool>(), any::<bool>()),
@@ -117,13 +121,110 @@ fn port() -> impl Strategy<Value = Edit> {
         )
 }
 
+/// The first host that may be a balancer's node.
+const FIRST_NODE: u8 = 3;
+
+/// A balancer of one or both of two hosts that no other has, with listeners that don't overlap.
+fn balancer() -> impl Strategy<Value = Edit> {
+    let pool = (
+        prop::collection::vec((0..20u8, 0..5u8, prop::option::of(0..2u8)), 0..4),
+        any::<(bool, bool)>(),
+        prop::option::of(1..3u32),
+    );
+    let listener = (0..3u8, prop::bool::weighted(0.8), 0..3u8, 1..5u16);
+    (
+        0..2u8,
+        prop::collection::vec(0..2u8, 1..3),
+        prop::collection::vec(listener, 0..4),
+        prop::collection::vec(pool, 0..3),
+    )
+        .prop_map(|(number, nodes, listeners, pools)| {
+            let node = |node| {
+                let host: HostId = id("host", FIRST_NODE + 2 * number + node);
+                let zone = format!("zone-{node}");
+                (host, balancer::Node { zone })
+            };
+            Edit::Balancer(Box::new(Balancer {
+                id: id("balancer", number),
+                nodes: nodes.into_iter().map(node).collect(),
+                listeners: (0u8..).zip(listeners).map(listener_of).collect(),
+                pools: (0u8..).zip(pools).map(pool_of).collect(),
+            }))
+        })
+}
+
+fn listener_of(
+    (number, (kind, forwards, pool, length)): (u8, (u8, bool, u8, u16)),
+) -> Arc<Listener> {
+    let pool: PoolId = id("pool", pool);
+    let first = 80 + 10 * u16::from(number);
+    Arc::new(Listener {
+        id: id("listener", number),
+        transports: [
+            vec![balancer::Transport::Tcp],
+            vec![balancer::Transport::Udp],
+            vec![balancer::Transport::Tcp, balancer::Transport::Udp],
+        ][usize::from(kind)]
+        .clone(),
+        ports: NumberRange::new(first, first + length),
+        service: if forwards {
+            balancer::Service::Forward(Forwarding {
+                pool,
+                keeps_destination: false,
+                idle_timeout: 300 + u32::from(length % 2),
+            })
+        } else {
+            balancer::Service::Stream(Stream {
+                tls: None,
+                pool,
+                idle_timeout: 350,
+                access_log: None,
+            })
+        },
+    })
+}
+
+type RandomPool = (Vec<(u8, u8, Option<u8>)>, (bool, bool), Option<u32>);
+
+fn pool_of(
+    (number, (members, (cross_zone, node), affinity)): (u8, RandomPool),
+) -> (PoolId, Arc<balancer::Pool>) {
+    let states = [
+        MemberState::Initial,
+        MemberState::Healthy,
+        MemberState::Unhealthy,
+        MemberState::Draining,
+        MemberState::Unused,
+    ];
+    let member = |(at, state, zone): (u8, u8, Option<u8>)| Member {
+        state: states[usize::from(state)],
+        zone: zone.map(|zone| format!("zone-{zone}")),
+        ..Member::healthy("", address(at), 80)
+    };
+    let source = if node {
+        SourceSeen::Node
+    } else {
+        SourceSeen::Client
+    };
+    let pool = balancer::Pool {
+        cross_zone,
+        source,
+        affinity,
+        ..balancer::Pool::of(
+            id("pool", number),
+            members.into_iter().map(member).collect(),
+        )
+    };
+    (pool.id.clone(), Arc::new(pool))
+}
+
 fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         1 => (0..2u8, any::<bool>(), 1000..1003u16).prop_map(|(n, s, m)| Edit::Network(n, s, m)),
         1 => (0..3u8, 0..2u8, 0..3u8, prop::option::of(3..5u8))
             .prop_map(|(s, n, t, b)| Edit::Segment(s, n, t, b)),
         1 => (
-            0..3u8,
+            0..7u8,
             prop::bool::weighted(0.8),
             prop::option::of(any::<bool>()),
             prop::collection::vec((0..5u8, any::<bool>()), 0..3)
@@ -146,7 +247,8 @@ fn edit() -> impl Strategy<Value = Edit> {
             prop::option::of(0..3u8)
         )
             .prop_map(|(g, n, t, e)| Edit::Gateway(g, n, t, e)),
-        2 => (0..8u8, 0..5u8).prop_map(|(kind, number)| Edit::Remove(kind, number)),
+        3 => balancer(),
+        2 => (0..9u8, 0..7u8).prop_map(|(kind, number)| Edit::Remove(kind, number)),
     ]
 }
 
@@ -176,6 +278,8 @@ pub(crate) fn edited(fabric: &mut Fabric, edit: Edit) {
                 .insert(segment.id.clone(), Arc::new(segment));
         }
         Edit::Host(number, running, nat, routes) => {
+            // Nodes of balancers translate nothing of their own.
+            let nat = nat.filter(|_| number < FIRST_NODE);
             let host = Host {
                 id: id("host", number),
                 running,
@@ -260,6 +364,11 @@ pub(crate) fn edited(fabric: &mut Fabric, edit: Edit) {
                 .gateways
                 .insert(gateway.id.clone(), Arc::new(gateway));
         }
+        Edit::Balancer(balancer) => {
+            fabric
+                .balancers
+                .insert(balancer.id.clone(), Arc::new(*balancer));
+        }
         Edit::Remove(kind, number) => {
             match kind {
                 0 => drop(fabric.networks.remove(&id::<NetworkId>("network", number))),
@@ -276,6 +385,11 @@ pub(crate) fn edited(fabric: &mut Fabric, edit: Edit) {
                     fabric
                         .address_sets
                         .remove(&id::<AddressSetId>("set", number)),
+                ),
+                7 => drop(
+                    fabric
+                        .balancers
+                        .remove(&id::<BalancerId>("balancer", number)),
                 ),
                 _ => drop(fabric.gateways.remove(&id::<GatewayId>("gateway", number))),
             };

@@ -236,6 +236,8 @@ pub(crate) enum Expression {
     /// Loads what the packet's source is to this namespace (`RTN_LOCAL` and the like), in the
     /// machine's byte order.
     SourceType(Register),
+    /// The same of its destination.
+    DestinationType(Register),
     /// Changes a set that learns; the key begins in a register. The rule ends if the set is full.
     Learn {
         set: Name,
@@ -266,7 +268,7 @@ impl Expression {
             Self::Masquerade => "masq",
             Self::Reject => "reject",
             Self::Random { .. } => "numgen",
-            Self::SourceType(_) => "fib",
+            Self::SourceType(_) | Self::DestinationType(_) => "fib",
             Self::Learn { .. } => "dynset",
             Self::Intercept(_) => "tproxy",
         }
@@ -379,6 +381,9 @@ impl Expression {
             }
             Self::SourceType(to) => {
                 data.put_be32(1, to.number()).put_be32(2, 3).put_be32(3, 1);
+            }
+            Self::DestinationType(to) => {
+                data.put_be32(1, to.number()).put_be32(2, 3).put_be32(3, 2);
             }
             Self::Learn { set, key, how } => put_learn(data, set, *key, *how),
             Self::Intercept(port) => {
