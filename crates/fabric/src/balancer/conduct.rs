@@ -13,6 +13,8 @@ pub struct Conduct {
     pub cut_when_gone: bool,
     /// What connections to members begin with, if anything.
     pub preamble: Option<Preamble>,
+    /// Whether members are spoken to in gRPC, so that other requests aren't for them.
+    pub grpc: bool,
     /// The function that is called, in a pool that has one instead of members.
     pub function: Option<Function>,
 }
