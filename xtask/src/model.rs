@@ -17,7 +17,11 @@ pub(crate) struct Model {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Metadata {
     pub(crate) protocol: String,
+    /// Of the protocols that answer with XML.
+    #[serde(default)]
     pub(crate) xml_namespace: String,
+    /// What stands before the operation in a JSON service's `X-Amz-Target`.
+    pub(crate) target_prefix: Option<String>,
     pub(crate) service_full_name: String,
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Shape {
     #[serde(default)]
     pub(crate) members: serde_json::Map<String, serde_json::Value>,
     pub(crate) member: Option<Reference>,
+    pub(crate) key: Option<Reference>,
+    pub(crate) value: Option<Reference>,
     #[serde(default, rename = "enum")]
     pub(crate) values: Vec<String>,
 }

@@ -1,8 +1,9 @@
 //! The clouds' wire protocols.
 //!
-//! * [`autoscaling`], [`ec2`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//! * [`acm`], [`autoscaling`], [`ec2`], [`elb`], [`elbv2`], [`sts`]: AWS's services, a type for every request and response of the operations that
 //!   Skylab has, generated from AWS's published service models;
-//! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses;
+//! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses; [`json`]: the protocol that
+//!   speaks JSON both ways;
 //! * [`sigv4`]: signatures, checked and made;
 //! * [`error`]: errors as each protocol writes them; [`filters`] and [`pagination`]: what Describe
 //!   operations share.
@@ -12,13 +13,21 @@
 //! `cargo run -p xtask -- generate <botocore's data folder>`; write its handler. A member that isn't
 //! named is refused with `UnsupportedOperation`, so nothing is silently ignored.
 
+mod enumeration;
 pub mod error;
 pub mod filters;
+pub mod json;
+mod map;
 pub mod pagination;
 pub mod query;
 pub mod shape;
 pub mod sigv4;
 pub mod xml;
+
+/// AWS Certificate Manager, version 2015-12-08.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/acm/mod.rs"]
+pub mod acm;
 
 /// Auto Scaling, version 2011-01-01.
 #[allow(missing_docs, unused_imports, unreachable_pub)]
@@ -29,6 +38,16 @@ pub mod autoscaling;
 #[allow(missing_docs, unused_imports, unreachable_pub)]
 #[path = "generated/ec2/mod.rs"]
 pub mod ec2;
+
+/// Elastic Load Balancing, version 2012-06-01: classic load balancers.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/elb/mod.rs"]
+pub mod elb;
+
+/// Elastic Load Balancing, version 2015-12-01: application, network and gateway load balancers.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/elbv2/mod.rs"]
+pub mod elbv2;
 
 /// AWS Security Token Service, version 2011-06-15.
 #[allow(missing_docs, unused_imports, unreachable_pub)]

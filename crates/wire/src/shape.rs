@@ -364,26 +364,8 @@ pub(crate) use shape;
 /// An enumeration with all values that AWS's model has.
 macro_rules! closed {
     ($name:ident { $($variant:ident = $value:literal,)* }) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($variant,)* }
+        $crate::enumeration::values! { $name { $($variant = $value,)* } }
 
-        impl $name {
-            /// The value on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $value,)* }
-            }
-        }
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = ();
-            fn from_str(text: &str) -> Result<Self, ()> {
-                match text { $($value => Ok(Self::$variant),)* _ => Err(()) }
-            }
-        }
         impl $crate::shape::FromQuery for $name {
             fn from_query(node: &$crate::query::Node, name: &str) -> Result<Self, $crate::error::ApiError> {
                 let text = <String as $crate::shape::FromQuery>::from_query(node, name)?;

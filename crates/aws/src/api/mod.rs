@@ -3,6 +3,7 @@
 
 mod account;
 pub(crate) mod auto_scaling;
+mod certificate;
 mod describe;
 mod dhcp_options;
 mod elastic_ip;
@@ -16,6 +17,7 @@ mod key_pair;
 mod launch;
 mod launch_template;
 mod launch_template_data;
+pub mod load_balancer;
 mod nat_gateway;
 mod network_acl;
 mod network_interface;
@@ -32,6 +34,7 @@ mod volume;
 mod vpc;
 
 pub use auto_scaling::auto_scaling;
+pub use certificate::certificate;
 
 use crate::model::client_token::Token;
 use crate::model::{Context, InstanceId, Refusal, State};
@@ -110,7 +113,9 @@ impl Call<'_> {
 
 /// Whether an operation only reads.
 pub fn reads_only(operation: &str) -> bool {
-    operation.starts_with("Describe") || operation.starts_with("Get")
+    ["Describe", "Get", "List"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
 }
 
 /// Carries out an EC2 operation.

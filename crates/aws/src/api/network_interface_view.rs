@@ -10,8 +10,14 @@ use crate::model::{State, elastic_ip, hostname, region};
 use wire::Timestamp;
 use wire::ec2;
 
-/// What AWS calls the service that made a NAT gateway's interface.
-const NAT_GATEWAY_REQUESTER: &str = "amazon-aws";
+/// What AWS calls the service that made an interface; none for a user's.
+fn requester(kind: InterfaceKind) -> Option<&'static str> {
+    match kind {
+        InterfaceKind::Interface => None,
+        InterfaceKind::NatGateway => Some("amazon-aws"),
+        _ => Some("amazon-elb"),
+    }
+}
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html>
 pub(super) const FILTERS: &[&str] = &[
@@ -76,11 +82,15 @@ fn association(
         false => String::new(),
     };
     let account = || state.settings.account.clone();
+    let owner = match interface.kind.is_balancer() {
+        true => "amazon-elb",
+        false => "amazon",
+    };
     let link = elastic.and_then(|elastic| elastic.association.as_ref());
     Some(ec2::NetworkInterfaceAssociation {
         allocation_id: elastic.map(|elastic| elastic.id.to_string()),
         association_id: link.map(|link| link.id.to_string()),
-        ip_owner_id: Some(elastic.map_or_else(|| "amazon".to_owned(), |_| account())),
+        ip_owner_id: Some(elastic.map_or_else(|| owner.to_owned(), |_| account())),
         public_dns_name: Some(name),
         public_ip: Some(ip.to_string()),
         ..Default::default()
@@ -93,7 +103,8 @@ pub(super) fn wire_attachment(
 ) -> Option<ec2::NetworkInterfaceAttachment> {
     let attachment = interface.attachment.as_ref()?;
     let instance = attachment.instance.as_ref();
-    let owner = instance.map_or(NAT_GATEWAY_REQUESTER, |_| &state.settings.account);
+    let service = requester(interface.kind).unwrap_or_default();
+    let owner = instance.map_or(service, |_| &state.settings.account);
     Some(ec2::NetworkInterfaceAttachment {
         attach_time: Some(Timestamp(attachment.since)),
         attachment_id: Some(attachment.id.to_string()),
@@ -122,9 +133,13 @@ fn wire_addresses(
 }
 
 pub(super) fn wire_interface(state: &State, interface: &NetworkInterface) -> ec2::NetworkInterface {
-    let (kind, managed) = match interface.kind {
-        InterfaceKind::Interface => (ec2::NetworkInterfaceType::Interface, false),
-        InterfaceKind::NatGateway => (ec2::NetworkInterfaceType::NatGateway, true),
+    let kind = match interface.kind {
+        InterfaceKind::Interface | InterfaceKind::LoadBalancer => {
+            ec2::NetworkInterfaceType::Interface
+        }
+        InterfaceKind::NatGateway => ec2::NetworkInterfaceType::NatGateway,
+        InterfaceKind::NetworkLoadBalancer => ec2::NetworkInterfaceType::NetworkLoadBalancer,
+        InterfaceKind::GatewayLoadBalancer => ec2::NetworkInterfaceType::GatewayLoadBalancer,
     };
     let status = match interface.attachment {
         Some(_) => ec2::NetworkInterfaceStatus::InUse,
@@ -156,8 +171,8 @@ pub(super) fn wire_interface(state: &State, interface: &NetworkInterface) -> ec2
         private_dns_name: primary.map(|of| hostname::private(&interface.region, of.ip)),
         private_ip_address: primary.map(|address| address.ip.to_string()),
         private_ip_addresses: wire_addresses(state, interface),
-        requester_id: managed.then(|| NAT_GATEWAY_REQUESTER.to_owned()),
-        requester_managed: Some(managed),
+        requester_id: requester(interface.kind).map(str::to_owned),
+        requester_managed: Some(interface.kind.is_requester_managed()),
         source_dest_check: Some(interface.source_dest_check),
         status: Some(status),
         subnet_id: Some(interface.subnet.to_string()),

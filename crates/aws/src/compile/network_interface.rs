@@ -14,6 +14,8 @@ pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
         Some((host, attachment.device_index))
     });
     let managed = interface.kind == InterfaceKind::NatGateway;
+    // A balancer's node without security groups filters nothing.
+    let unfiltered = managed || (interface.kind.is_balancer() && interface.groups.is_empty());
     let groups: Vec<_> = interface
         .groups
         .iter()
@@ -32,8 +34,8 @@ pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
             .collect(),
         prefixes: interface.prefixes.clone(),
         guard: interface.source_dest_check && !managed,
-        // A NAT gateway has no security groups.
-        layers: if managed {
+        // A NAT gateway has no security groups, either.
+        layers: if unfiltered {
             Vec::new()
         } else {
             vec![Layer::AnyOf(groups)]

@@ -7,6 +7,7 @@
 
 pub mod auto_scaling;
 pub mod capacity;
+pub mod certificate;
 pub mod client_token;
 pub mod dhcp_options;
 pub mod elastic_ip;
@@ -19,6 +20,7 @@ pub mod instance_type;
 pub mod internet_gateway;
 pub mod key_pair;
 pub mod launch_template;
+pub mod load_balancer;
 pub mod nat_gateway;
 pub mod network_acl;
 pub mod network_interface;

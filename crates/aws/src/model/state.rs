@@ -214,6 +214,18 @@ tables! {
     auto_scaling_groups: auto_scaling::GroupKey => auto_scaling::AutoScalingGroup,
     /// Scaling activities, by id.
     scaling_activities: String => auto_scaling::Activity,
+    /// Application, network and gateway load balancers, by ARN.
+    load_balancers: String => load_balancer::LoadBalancer,
+    /// Their listeners, by ARN.
+    listeners: String => load_balancer::Listener,
+    /// Their listeners' rules, the default ones too, by ARN.
+    listener_rules: String => load_balancer::Rule,
+    /// Target groups, by ARN.
+    target_groups: String => load_balancer::TargetGroup,
+    /// What is registered with target groups.
+    targets: load_balancer::TargetKey => load_balancer::Target,
+    /// ACM's certificates, by ARN.
+    certificates: String => certificate::Certificate,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
     /// Idempotency tokens, by region, operation and token.

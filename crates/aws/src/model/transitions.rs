@@ -1,11 +1,12 @@
 //! States that end by themselves.
 
-use super::{State, instance, nat_gateway};
+use super::{State, instance, load_balancer, nat_gateway};
 
 /// Ends every state that is over by `now` and says when the next one ends, in seconds since 1970.
 pub fn advance(state: &mut State, now: i64) -> Option<i64> {
     nat_gateway::finish_transitions(state, now);
     instance::finish_transitions(state, now);
+    load_balancer::finish_transitions(state, now);
     next(state)
 }
 
@@ -14,6 +15,7 @@ pub fn next(state: &State) -> Option<i64> {
     [
         nat_gateway::next_transition(state),
         instance::next_transition(state),
+        load_balancer::next_transition(state),
     ]
     .into_iter()
     .flatten()

@@ -6,13 +6,17 @@
 mod account;
 mod address;
 mod auto_scaling;
+mod certificate;
 mod filtering;
 mod fuzz;
 mod instance;
+mod listener_rule;
+mod load_balancer;
 mod network;
 mod parameters;
 mod refusals;
 mod routing;
 mod sequences;
+mod target_group;
 mod template;
 mod tokens;

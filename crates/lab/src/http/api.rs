@@ -42,24 +42,50 @@ pub struct Api {
 /// The services that answer here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Service {
+    Acm,
     AutoScaling,
     Ec2,
+    /// The second generation of load balancers.
+    LoadBalancing,
     Sts,
 }
 
 /// A request, understood.
 enum Operation {
+    Acm(wire::acm::Request),
     AutoScaling(wire::autoscaling::Request),
     Ec2(wire::ec2::Request),
+    LoadBalancing(wire::elbv2::Request),
     Sts(wire::sts::Request),
 }
 
 impl Service {
     fn name(self) -> &'static str {
         match self {
+            Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
             Self::Ec2 => "ec2",
+            Self::LoadBalancing => "elasticloadbalancing",
             Self::Sts => "sts",
+        }
+    }
+
+    /// The type of its responses.
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Acm => wire::json::CONTENT_TYPE,
+            _ => "text/xml;charset=UTF-8",
+        }
+    }
+
+    /// An error as it writes it.
+    fn write(self, error: &ApiError, id: &str) -> String {
+        match self {
+            Self::Acm => error.json(),
+            Self::AutoScaling => error.query(wire::autoscaling::NAMESPACE, id),
+            Self::Ec2 => error.ec2(id),
+            Self::LoadBalancing => error.query(wire::elbv2::NAMESPACE, id),
+            Self::Sts => error.query(wire::sts::NAMESPACE, id),
         }
     }
 }
@@ -67,8 +93,10 @@ impl Service {
 impl Operation {
     fn name(&self) -> &'static str {
         match self {
+            Self::Acm(request) => request.name(),
             Self::AutoScaling(request) => request.name(),
             Self::Ec2(request) => request.name(),
+            Self::LoadBalancing(request) => request.name(),
             Self::Sts(request) => request.name(),
         }
     }
@@ -104,7 +132,7 @@ impl Api {
         let call = Call::read(head, &body);
         let (service, operation, outcome) = self.outcome(&call, &body, &id).await;
         let took = begun.elapsed();
-        let action = call.parameter("Action").unwrap_or("-");
+        let action = call.action().unwrap_or("-");
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answer = match &outcome {
             Ok(_) => "OK".into(),
@@ -120,17 +148,13 @@ impl Api {
         match outcome {
             Ok(body) => {
                 tracing::info!(request = id, action, status = 200, took_us, "api call");
-                respond(200, "text/xml;charset=UTF-8", &id, body)
+                respond(200, service.content_type(), &id, body)
             }
             Err(error) => {
                 let (code, status) = (error.code.as_str(), error.status);
                 tracing::info!(request = id, action, status, code, took_us, "api call");
-                let body = match service {
-                    Service::AutoScaling => error.query(wire::autoscaling::NAMESPACE, &id),
-                    Service::Ec2 => error.ec2(&id),
-                    Service::Sts => error.query(wire::sts::NAMESPACE, &id),
-                };
-                respond(status, "text/xml;charset=UTF-8", &id, body)
+                let body = service.write(&error, &id);
+                respond(status, service.content_type(), &id, body)
             }
         }
     }
@@ -165,17 +189,19 @@ impl Api {
             Err(error) => return (Service::Ec2, UNKNOWN, Err(error)),
         };
         let service = match claim.service.as_str() {
+            "acm" => Service::Acm,
             "autoscaling" => Service::AutoScaling,
             "ec2" => Service::Ec2,
+            "elasticloadbalancing" => Service::LoadBalancing,
             "sts" => Service::Sts,
             other => {
                 let message = format!(
-                    "Skylab does not have the service {other:?} yet; it has autoscaling, ec2 and sts"
+                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, elasticloadbalancing and sts"
                 );
                 return (Service::Sts, UNKNOWN, Err(unsupported(message)));
             }
         };
-        match call.operation(service) {
+        match call.operation(service, body) {
             Ok(operation) => {
                 let name = operation.name();
                 (service, name, self.carry_out(operation, claim, id).await)
@@ -236,10 +262,14 @@ fn run(
     consoles: &Consoles,
 ) -> Result<Answer, ApiError> {
     match operation {
+        Operation::Acm(request) => aws::api::certificate(state, context, request),
         Operation::AutoScaling(request) => aws::api::auto_scaling(state, context, request, id),
         Operation::Ec2(request) => {
             let console = |instance: &InstanceId| Some(consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
+        }
+        Operation::LoadBalancing(request) => {
+            aws::api::load_balancer::answer(state, context, request, id)
         }
         Operation::Sts(request) => aws::api::sts(state, context, &request, id),
     }
@@ -300,8 +330,20 @@ impl Call {
         sigv4::verify(&signable, secret, keys.any, unix_time())
     }
 
-    fn operation(&self, service: Service) -> Result<Operation, ApiError> {
-        let action = self.parameter("Action").ok_or_else(|| {
+    /// The operation's name: a parameter, or the end of a header in the JSON protocol.
+    fn action(&self) -> Option<&str> {
+        let target = self
+            .headers
+            .iter()
+            .find(|(name, _)| name == "x-amz-target")
+            .and_then(|(_, target)| target.rsplit_once('.'));
+        target
+            .map(|(_, action)| action)
+            .or_else(|| self.parameter("Action"))
+    }
+
+    fn operation(&self, service: Service, body: &[u8]) -> Result<Operation, ApiError> {
+        let action = self.action().ok_or_else(|| {
             let message = "The request must contain the parameter Action.";
             ApiError::new("MissingAction", message)
         })?;
@@ -310,10 +352,14 @@ impl Call {
         });
         let parameters = Node::tree(own.cloned());
         match service {
+            Service::Acm => wire::acm::Request::parse(action, body).map(Operation::Acm),
             Service::AutoScaling => {
                 wire::autoscaling::Request::parse(action, &parameters).map(Operation::AutoScaling)
             }
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
+            Service::LoadBalancing => {
+                aws::api::load_balancer::parse(action, &parameters).map(Operation::LoadBalancing)
+            }
             Service::Sts => wire::sts::Request::parse(action, &parameters).map(Operation::Sts),
         }
     }

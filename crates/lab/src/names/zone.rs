@@ -64,7 +64,7 @@ pub enum Data {
 const TTL: u32 = 60;
 
 /// The services whose endpoints the lab has.
-const SERVICES: [&str; 3] = ["autoscaling", "ec2", "sts"];
+const SERVICES: [&str; 5] = ["acm", "autoscaling", "ec2", "elasticloadbalancing", "sts"];
 
 /// Answers as the resolver that the asker reaches does.
 pub fn resolve(state: &State, asker: &Asker, question: &Question) -> Answer {

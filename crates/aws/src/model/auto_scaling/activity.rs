@@ -65,7 +65,7 @@ pub fn begin(state: &mut State, mut activity: Activity) -> String {
 }
 
 /// A fresh UUID.
-pub(super) fn uuid(state: &mut State) -> String {
+pub(crate) fn uuid(state: &mut State) -> String {
     let bytes = state.bytes();
     let hex: String = bytes[..16]
         .iter()

@@ -7,6 +7,7 @@ mod choice;
 mod group;
 mod member;
 
+pub(crate) use activity::uuid;
 pub use activity::{Activity, Outcome, activities_of, begin, finish, forget_activities};
 pub use choice::{Policy, emptiest, surplus};
 pub use group::{Bounds, Changes, create, set_desired, update};

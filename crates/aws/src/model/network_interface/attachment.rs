@@ -182,6 +182,9 @@ pub fn attach_to_running(
     attach(state, context, id, to, device_index, false)
 }
 
+/// What the ids of services' attachments begin with.
+const OF_SERVICE: &str = "ela-attach-";
+
 /// Marks an interface as attached to the service that made it (device index 1, as AWS shows it).
 ///
 /// # Errors
@@ -191,7 +194,7 @@ pub fn attach_to_service(
     context: &Context,
     id: &NetworkInterfaceId,
 ) -> Result<AttachmentId, Refusal> {
-    let attachment = AttachmentId::fresh(&state.digits());
+    let attachment = AttachmentId::from(format!("{OF_SERVICE}{}", state.digits()));
     edit(state, id)?.attachment = Some(Attachment {
         id: attachment.clone(),
         instance: None,
@@ -205,12 +208,19 @@ pub fn attach_to_service(
 /// The interface with that attachment.
 ///
 /// # Errors
-/// `InvalidAttachmentID.NotFound`, `InvalidNetworkInterfaceAttachmentId.Malformed`.
+/// `InvalidAttachmentID.NotFound`, `InvalidNetworkInterfaceAttachmentId.Malformed`, `OperationNotPermitted` for a
+/// service's.
 pub fn find_attachment<'s>(
     state: &'s State,
     context: &Context,
     id: &str,
 ) -> Result<&'s NetworkInterface, Refusal> {
+    if id.starts_with(OF_SERVICE) {
+        return Err(Refusal::new(
+            "OperationNotPermitted",
+            "You are not allowed to manage 'ela-attach' attachments.",
+        ));
+    }
     if !AttachmentId::well_formed(id) {
         return Err(Refusal::new(
             "InvalidNetworkInterfaceAttachmentId.Malformed",

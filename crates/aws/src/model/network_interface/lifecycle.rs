@@ -101,7 +101,7 @@ pub fn create(
             .collect(),
         prefixes: assigned.prefixes,
         groups,
-        source_dest_check: !new.kind.is_requester_managed(),
+        source_dest_check: new.kind.begins_checked(),
         attachment: None,
         public_on_start: false,
         kind: new.kind,
@@ -124,12 +124,14 @@ fn groups_for(
     vpc: &VpcId,
 ) -> Result<Vec<SecurityGroupId>, Refusal> {
     match new.kind {
-        InterfaceKind::NatGateway => Ok(Vec::new()),
-        InterfaceKind::Interface if new.groups.is_empty() => {
+        InterfaceKind::NatGateway | InterfaceKind::GatewayLoadBalancer => Ok(Vec::new()),
+        // Without groups a network load balancer filters nothing.
+        InterfaceKind::NetworkLoadBalancer if new.groups.is_empty() => Ok(Vec::new()),
+        _ if new.groups.is_empty() => {
             let default = security_group::default_of(state, vpc);
             Ok(default.map(|group| group.id.clone()).into_iter().collect())
         }
-        InterfaceKind::Interface => checked_groups(state, context, &new.groups, vpc, &new.subnet),
+        _ => checked_groups(state, context, &new.groups, vpc, &new.subnet),
     }
 }
 
@@ -176,6 +178,20 @@ pub fn set_groups(
             "You must specify at least one security group.",
         ));
     }
+    set_groups_unchecked(state, context, id, groups)
+}
+
+/// As [`set_groups`], on any interface: services change their own.
+///
+/// # Errors
+/// As [`set_groups`], apart from `AuthFailure`.
+pub fn set_groups_unchecked(
+    state: &mut State,
+    context: &Context,
+    id: &NetworkInterfaceId,
+    groups: &[SecurityGroupId],
+) -> Result<(), Refusal> {
+    let interface = find(state, context, id.as_str())?;
     let groups = checked_groups(state, context, groups, &interface.vpc, &interface.subnet)?;
     edit(state, id)?.groups = groups;
     Ok(())

@@ -12,7 +12,7 @@ pub use attachment::{
     attach, attach_to_running, attach_to_service, detach, find_attachment, release,
     set_delete_on_termination,
 };
-pub use lifecycle::{NewInterface, create, delete, set_groups};
+pub use lifecycle::{NewInterface, create, delete, set_groups, set_groups_unchecked};
 
 use super::*;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,12 @@ pub enum InterfaceKind {
     Interface,
     /// A NAT gateway's: requester-managed, without security groups.
     NatGateway,
+    /// A node's of an application or a classic load balancer.
+    LoadBalancer,
+    /// A node's of a network load balancer.
+    NetworkLoadBalancer,
+    /// A node's of a gateway load balancer, without security groups.
+    GatewayLoadBalancer,
 }
 
 /// The attachment of a network interface to an instance.
@@ -99,10 +105,20 @@ pub struct Attachment {
 impl InterfaceKind {
     /// Whether a service made it for itself, so that its user may look but not touch.
     pub fn is_requester_managed(self) -> bool {
+        self != Self::Interface
+    }
+
+    /// Whether it is a load balancer's node.
+    pub fn is_balancer(self) -> bool {
         match self {
-            Self::Interface => false,
-            Self::NatGateway => true,
+            Self::Interface | Self::NatGateway => false,
+            Self::LoadBalancer | Self::NetworkLoadBalancer | Self::GatewayLoadBalancer => true,
         }
+    }
+
+    /// Whether it begins with the source/destination check on: nodes that hand on packets as they came can't.
+    pub(super) fn begins_checked(self) -> bool {
+        matches!(self, Self::Interface | Self::LoadBalancer)
     }
 }
 
