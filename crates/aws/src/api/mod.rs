@@ -4,6 +4,7 @@
 mod account;
 pub(crate) mod auto_scaling;
 mod certificate;
+pub mod classic_load_balancer;
 mod describe;
 mod dhcp_options;
 mod elastic_ip;

@@ -12,12 +12,14 @@
 //! | network ACL | stateless first-match filter |
 //! | prefix list | address set |
 //! | instance | host |
+//! | load balancer | balancer, and a host for each node |
 //!
 //! There is one way to compile: [`update`] looks at what differs between two states and compiles
 //! that anew, so the cost follows the change; the whole fabric is the update from nothing.
 
 mod host;
 mod internet_gateway;
+mod load_balancer;
 mod network_acl;
 mod network_interface;
 mod route_table;
@@ -121,6 +123,7 @@ pub fn update(fabric: &mut Fabric, old: &State, new: &State, outside: &Outside) 
             host::nat_gateway(new, id),
         );
     }
+    load_balancer::update(fabric, old, new);
     internet_gateway::update(&mut fabric.gateways, &touched, old, new, outside);
 }
 

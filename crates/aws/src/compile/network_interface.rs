@@ -9,6 +9,7 @@ pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
     let host = interface.attachment.as_ref().and_then(|attachment| {
         let host = match &attachment.instance {
             Some(instance) => HostId::from(instance.as_str()),
+            None if interface.kind.is_balancer() => HostId::from(id.as_str()),
             None => managed_host(state, id)?,
         };
         Some((host, attachment.device_index))
@@ -40,7 +41,7 @@ pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
         } else {
             vec![Layer::AnyOf(groups)]
         },
-        always_tracked: managed,
+        always_tracked: managed || interface.kind.is_balancer(),
     })
 }
 

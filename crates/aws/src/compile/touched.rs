@@ -24,7 +24,7 @@ pub(super) struct Touched {
 }
 
 /// Calls `visit` with the id and each existing version, before and after, of what differs.
-fn differing<K: Ord + Clone, V: PartialEq>(
+pub(super) fn differing<K: Ord + Clone, V: PartialEq>(
     old: &Table<K, V>,
     new: &Table<K, V>,
     mut visit: impl FnMut(&K, &[&V]),

@@ -8,6 +8,7 @@
 pub mod auto_scaling;
 pub mod capacity;
 pub mod certificate;
+pub mod classic_load_balancer;
 pub mod client_token;
 pub mod dhcp_options;
 pub mod elastic_ip;

@@ -224,6 +224,8 @@ tables! {
     target_groups: String => load_balancer::TargetGroup,
     /// What is registered with target groups.
     targets: load_balancer::TargetKey => load_balancer::Target,
+    /// Classic load balancers, by region and name.
+    classic_load_balancers: String => classic_load_balancer::ClassicLoadBalancer,
     /// ACM's certificates, by ARN.
     certificates: String => certificate::Certificate,
     /// What can be launched, by region, where the user set it.

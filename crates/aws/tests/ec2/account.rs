@@ -124,6 +124,32 @@ impl Account {
         Ok(Document(answer.body))
     }
 
+    /// Calls an operation of Elastic Load Balancing's first generation.
+    pub(crate) fn classic(
+        &mut self,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Document, Refused> {
+        let pairs = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let refused = |error: wire::error::ApiError| (error.code, error.message);
+        let request =
+            aws::api::classic_load_balancer::parse(action, &Node::tree(pairs)).map_err(refused)?;
+        let answer = aws::api::classic_load_balancer::answer(
+            &self.state,
+            &self.context(),
+            request,
+            "request",
+        )
+        .map_err(refused)?;
+        if let Some(state) = answer.state {
+            self.state = state;
+            self.wait(0);
+        }
+        Ok(Document(answer.body))
+    }
+
     /// Calls an operation that must succeed.
     pub(crate) fn ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> Document {
         self.call(action, parameters)

@@ -6,7 +6,9 @@
 mod account;
 mod address;
 mod auto_scaling;
+mod balanced;
 mod certificate;
+mod classic_load_balancer;
 mod filtering;
 mod fuzz;
 mod instance;

@@ -44,6 +44,8 @@ pub struct Api {
 enum Service {
     Acm,
     AutoScaling,
+    /// The first generation of load balancers.
+    ClassicLoadBalancing,
     Ec2,
     /// The second generation of load balancers.
     LoadBalancing,
@@ -54,6 +56,7 @@ enum Service {
 enum Operation {
     Acm(wire::acm::Request),
     AutoScaling(wire::autoscaling::Request),
+    ClassicLoadBalancing(wire::elb::Request),
     Ec2(wire::ec2::Request),
     LoadBalancing(wire::elbv2::Request),
     Sts(wire::sts::Request),
@@ -65,7 +68,7 @@ impl Service {
             Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
             Self::Ec2 => "ec2",
-            Self::LoadBalancing => "elasticloadbalancing",
+            Self::ClassicLoadBalancing | Self::LoadBalancing => "elasticloadbalancing",
             Self::Sts => "sts",
         }
     }
@@ -83,6 +86,7 @@ impl Service {
         match self {
             Self::Acm => error.json(),
             Self::AutoScaling => error.query(wire::autoscaling::NAMESPACE, id),
+            Self::ClassicLoadBalancing => error.query(wire::elb::NAMESPACE, id),
             Self::Ec2 => error.ec2(id),
             Self::LoadBalancing => error.query(wire::elbv2::NAMESPACE, id),
             Self::Sts => error.query(wire::sts::NAMESPACE, id),
@@ -95,6 +99,7 @@ impl Operation {
         match self {
             Self::Acm(request) => request.name(),
             Self::AutoScaling(request) => request.name(),
+            Self::ClassicLoadBalancing(request) => request.name(),
             Self::Ec2(request) => request.name(),
             Self::LoadBalancing(request) => request.name(),
             Self::Sts(request) => request.name(),
@@ -192,7 +197,7 @@ impl Api {
             "acm" => Service::Acm,
             "autoscaling" => Service::AutoScaling,
             "ec2" => Service::Ec2,
-            "elasticloadbalancing" => Service::LoadBalancing,
+            "elasticloadbalancing" => call.generation(),
             "sts" => Service::Sts,
             other => {
                 let message = format!(
@@ -264,6 +269,9 @@ fn run(
     match operation {
         Operation::Acm(request) => aws::api::certificate(state, context, request),
         Operation::AutoScaling(request) => aws::api::auto_scaling(state, context, request, id),
+        Operation::ClassicLoadBalancing(request) => {
+            aws::api::classic_load_balancer::answer(state, context, request, id)
+        }
         Operation::Ec2(request) => {
             let console = |instance: &InstanceId| Some(consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
@@ -318,6 +326,14 @@ impl Call {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Which of the two generations of load balancers is spoken to: they share a name and differ in their version.
+    fn generation(&self) -> Service {
+        match self.parameter("Version") {
+            Some(aws::api::classic_load_balancer::VERSION) => Service::ClassicLoadBalancing,
+            _ => Service::LoadBalancing,
+        }
+    }
+
     fn verify(&self, keys: &Keys, body: &[u8]) -> Result<Claim, ApiError> {
         let signable = Signable {
             method: &self.method,
@@ -355,6 +371,10 @@ impl Call {
             Service::Acm => wire::acm::Request::parse(action, body).map(Operation::Acm),
             Service::AutoScaling => {
                 wire::autoscaling::Request::parse(action, &parameters).map(Operation::AutoScaling)
+            }
+            Service::ClassicLoadBalancing => {
+                aws::api::classic_load_balancer::parse(action, &parameters)
+                    .map(Operation::ClassicLoadBalancing)
             }
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
             Service::LoadBalancing => {

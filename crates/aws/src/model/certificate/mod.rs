@@ -141,12 +141,24 @@ pub(crate) fn usable<'s>(
 /// The balancers that use a certificate.
 pub fn users(state: &State, arn: &str) -> Vec<String> {
     let uses = |certificates: &[String]| certificates.iter().any(|of| of == arn);
-    let mut users: Vec<String> = state
+    let newer = state
         .listeners
         .values()
         .filter(|listener| uses(&listener.certificates))
-        .map(|listener| listener.balancer.clone())
-        .collect();
+        .map(|listener| listener.balancer.clone());
+    let classic = state
+        .classic_load_balancers
+        .values()
+        .filter(|balancer| {
+            let mut certificates = balancer.listeners.values();
+            certificates.any(|listener| listener.certificate.as_deref() == Some(arn))
+        })
+        .map(|balancer| {
+            let (region, account) = (&balancer.region, &state.settings.account);
+            let name = &balancer.name;
+            format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{name}")
+        });
+    let mut users: Vec<String> = newer.chain(classic).collect();
     users.sort();
     users.dedup();
     users
