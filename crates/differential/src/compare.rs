@@ -186,7 +186,7 @@ fn resolve(built: &Built, attempt: &Attempt, index: usize) -> Option<(Origin, Fl
 }
 
 /// An instance's port and private address, by its index over all its interfaces.
-fn private(built: &Built, place: Place) -> Option<(PortId, Ipv4Addr)> {
+pub(crate) fn private(built: &Built, place: Place) -> Option<(PortId, Ipv4Addr)> {
     let Place::Instance(number, index) = place else {
         return None;
     };

@@ -6,9 +6,10 @@
 //! disagree, [`shrink`] leaves out steps and flows until nothing more can go, and what is left is
 //! printed with the seed.
 //!
-//! [`cluster`] does the same with Kubernetes clusters: objects as the API serves them, compiled as a
+//! [`balanced`] adds balancers to such accounts. [`cluster`] does the same with Kubernetes clusters: objects as the API serves them, compiled as a
 //! node's programs do it, applied in nodes that the engine makes.
 
+pub mod balanced;
 pub mod build;
 pub mod cluster;
 pub mod compare;

@@ -6,18 +6,19 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
+mod rate;
 #[allow(dead_code)] // the engine's tests use all of it
 #[path = "../tests/engine/world.rs"]
 mod world;
 
 use fabric::*;
 use kernel::factory::GuestFactory;
+use rate::{PAYLOAD, arrived, rate};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use world::*;
 
-const PAYLOAD: [u8; 64 - 28] = [0; 64 - 28];
 const ROUNDS: usize = 5;
 const ESTABLISHED: u32 = 200_000;
 /// Few enough for conntrack's table through all rounds.
@@ -131,31 +132,6 @@ fn measure(world: &World) -> (f64, f64) {
     }
     drop::<UdpSocket>(receiver);
     best
-}
-
-fn rate(count: u32, mut send: impl FnMut() -> std::io::Result<()>) -> f64 {
-    let begun = Instant::now();
-    for _ in 0..count {
-        // A full queue is a packet lost, which the counters show.
-        let _ = send();
-    }
-    f64::from(count) / begun.elapsed().as_secs_f64()
-}
-
-/// Packets that came through to the receiver's interface.
-fn arrived(world: &World) -> u64 {
-    world.inside("receiver", || {
-        std::thread::sleep(Duration::from_millis(20));
-        let devices = std::fs::read_to_string("/proc/thread-self/net/dev").expect("read");
-        let line = devices
-            .lines()
-            .find(|line| line.trim_start().starts_with("eth0:"))
-            .expect("eth0");
-        line.split_whitespace()
-            .nth(2)
-            .and_then(|packets| packets.parse().ok())
-            .expect("a number")
-    })
 }
 
 fn path() {

@@ -11,32 +11,52 @@ use crate::netlink::conntrack::{self, Entry};
 use crate::netlink::socket::Socket;
 use fabric::balancer::{Balancer, Service, Transport};
 use fabric::delta::changes;
-use fabric::{Change, Fabric, HostId, NumberRange};
+use fabric::{Change, Fabric, HostId, PoolId};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
-/// The members to which flows to some ports may go.
-type Rights = Vec<(NumberRange, BTreeSet<SocketAddrV4>)>;
+/// The members to which UDP flows may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rights {
+    /// The first and the last port that a listener takes → its pool; no two overlap.
+    listeners: BTreeMap<u16, (u16, PoolId)>,
+    pools: BTreeMap<PoolId, BTreeSet<SocketAddrV4>>,
+}
 
 /// What UDP flows may have, by the node that has to be looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Touched(BTreeMap<HostId, Rights>);
 
-fn rights(balancer: &Balancer) -> Rights {
-    let udp = balancer
-        .listeners
-        .iter()
-        .filter(|listener| listener.transports.contains(&Transport::Udp));
-    udp.filter_map(|listener| {
-        let Service::Forward(forwarding) = &listener.service else {
-            return None;
-        };
-        let pool = balancer.pools.get(&forwarding.pool);
-        let members = pool.iter().flat_map(|pool| &pool.members);
-        Some((listener.ports, members.map(|one| one.place()).collect()))
-    })
-    .collect()
+impl Rights {
+    fn of(balancer: &Balancer) -> Self {
+        let mut rights = Self::default();
+        for listener in &balancer.listeners {
+            let Service::Forward(forwarding) = &listener.service else {
+                continue;
+            };
+            if !listener.transports.contains(&Transport::Udp) {
+                continue;
+            }
+            let (ports, id) = (listener.ports, &forwarding.pool);
+            rights.listeners.insert(ports.low, (ports.high, id.clone()));
+            rights.pools.entry(id.clone()).or_insert_with(|| {
+                let pool = balancer.pools.get(id);
+                let members = pool.iter().flat_map(|pool| &pool.members);
+                members.map(|member| member.place()).collect()
+            });
+        }
+        rights
+    }
+
+    /// Whether what came to a port may go to a member.
+    fn allow(&self, port: u16, member: &SocketAddrV4) -> bool {
+        let before = self.listeners.range(..=port).next_back();
+        before
+            .filter(|(_, (last, _))| port <= *last)
+            .and_then(|(_, (_, pool))| self.pools.get(pool))
+            .is_some_and(|members| members.contains(member))
+    }
 }
 
 impl Touched {
@@ -48,14 +68,12 @@ impl Touched {
                 Change::Changed(_, before, after) => (before, Some(after)),
                 Change::Removed(_, before) => (before, None),
             };
-            let allowed = after
-                .as_ref()
-                .map(|after| rights(after))
-                .unwrap_or_default();
-            let had = rights(&before);
+            let allowed = after.as_ref().map(|after| Rights::of(after));
+            let allowed = allowed.unwrap_or_default();
+            let had = Rights::of(&before);
             for host in before.nodes.keys() {
                 let waits = self.0.contains_key(host);
-                if waits || (!had.is_empty() && had != allowed) {
+                if waits || (!had.listeners.is_empty() && had != allowed) {
                     self.0.insert(host.clone(), allowed.clone());
                 }
             }
@@ -100,8 +118,5 @@ impl Touched {
 fn is_stale(flow: &Entry, rights: &Rights) -> bool {
     let called = flow.original.destination;
     let member = flow.reply.source;
-    let mut of_listeners = rights
-        .iter()
-        .filter(|(ports, _)| ports.contains(called.port()));
-    member != called && !of_listeners.any(|(_, members)| members.contains(&member))
+    member != called && !rights.allow(called.port(), &member)
 }

@@ -35,6 +35,9 @@ fn transition(change: &Change, faults: &mut Vec<String>) {
                 "{place}: {thing:?} can't change from {before:?} to {after:?}"
             ));
         }
+        (Some(Object::Timeout(_)), Some(Object::Timeout(_))) => {
+            faults.push(format!("{place}: {thing:?} can't change"));
+        }
         (Some(Object::Chain(before)), Some(Object::Chain(after))) if before.base != after.base => {
             faults.push(format!("{place}: {thing:?} can't change its hook"));
         }
@@ -95,6 +98,11 @@ pub(crate) fn object(key: &Key, object: &Object, wanted: &impl Wanted, faults: &
                 }
                 if let Some(chain) = chain {
                     need(Thing::Chain(chain.clone()));
+                }
+            }
+            for expression in rules.iter().flatten() {
+                if let Expression::Forget(policy) = expression {
+                    need(Thing::Timeout(policy.clone()));
                 }
             }
             for rule in rules {

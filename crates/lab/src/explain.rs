@@ -234,7 +234,8 @@ fn forwarders<'a>(
     fabric: &'a Fabric,
     trace: &'a Trace,
 ) -> impl Iterator<Item = HostId> + 'a {
-    let on_the_way = trace.hops.iter().map(|hop| HostId::from(hop.at.as_str()));
+    let hops = connections(trace).flat_map(|one| &one.hops);
+    let on_the_way = hops.map(|hop| HostId::from(hop.at.as_str()));
     on_the_way.filter(|id| {
         let own = |port: &Arc<fabric::Port>| port.host.as_ref().is_some_and(|(host, _)| host == id);
         snapshot.state.instances.contains_key(id.as_str())
@@ -345,7 +346,7 @@ fn tell(state: &State, inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<Strin
             {
                 remedies = vec![no_public_way(*destination)];
             }
-            (Judgement::Dropped, last_words(trace, *direction))
+            (Judgement::Dropped, last_words(trace.last(), *direction))
         }
         Verdict::Unknown(why) => (Judgement::Unknown, Some(why.clone())),
     };
@@ -371,10 +372,18 @@ fn tell(state: &State, inquiry: &Inquiry, trace: &Trace, mut remedies: Vec<Strin
             destination: trace.flow.destination,
             port,
         },
-        hops: trace.hops.iter().map(|of| hop(state, of)).collect(),
+        hops: connections(trace)
+            .flat_map(|one| &one.hops)
+            .map(|of| hop(state, of))
+            .collect(),
         remedies,
         reason,
     }
+}
+
+/// A connection, and those that balancers' nodes open for it.
+fn connections(trace: &Trace) -> impl Iterator<Item = &Trace> {
+    std::iter::successors(Some(trace), |one| one.onward.as_deref())
 }
 
 fn no_public_way(destination: Ipv4Addr) -> String {

@@ -1,6 +1,7 @@
 //! Changes of chains, sets and elements as nftables transactions.
 
 use crate::netlink::nftables::set::{Element, elements_add, elements_delete, set_add, set_delete};
+use crate::netlink::nftables::timeout::{timeout_add, timeout_delete};
 use crate::netlink::nftables::{
     Name, Rule, chain_add, chain_delete, rule_append, rules_clear, table_add, table_delete,
     transaction,
@@ -45,6 +46,7 @@ impl<'a> Transaction<'a> {
         transaction.ruleset();
         let new_sets = transaction.new_sets();
         let new_chains = transaction.new_chains();
+        transaction.new_timeouts();
         let added = elements(changes, |change| change.after.as_ref());
         for (set, elements) in added.iter().filter(|(set, _)| new_sets.contains(**set)) {
             transaction.ahead.extend(
@@ -144,6 +146,18 @@ impl<'a> Transaction<'a> {
         names
     }
 
+    /// Policies that rules refer to. They come with chains, which need the table too.
+    fn new_timeouts(&mut self) {
+        for change in self.changes {
+            if let (Thing::Timeout(name), None, Some(Object::Timeout(timeout))) =
+                (&change.key.thing, &change.before, &change.after)
+            {
+                let add = timeout_add(self.table, name, *timeout);
+                self.ahead.push((add, format!("add timeout {name}")));
+            }
+        }
+    }
+
     fn new_chains(&mut self) -> BTreeSet<Name> {
         let mut names = BTreeSet::new();
         for change in self.changes {
@@ -208,6 +222,12 @@ impl<'a> Transaction<'a> {
                 .filter(|change| change.before.is_some() && change.after.is_none())
         };
         let mut requests = Vec::new();
+        for change in gone() {
+            if let Thing::Timeout(name) = &change.key.thing {
+                let delete = timeout_delete(self.table, name);
+                requests.push((delete, format!("remove timeout {name}")));
+            }
+        }
         for change in gone() {
             if let Thing::Set(name) = &change.key.thing {
                 requests.push((set_delete(self.table, name), format!("remove set {name}")));

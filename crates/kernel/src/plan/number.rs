@@ -1,6 +1,6 @@
 //! The kernel's numbers for things: link indexes, routing tables, segments.
 
-use super::balancer::Draw;
+use super::balancer::{Draw, Idle};
 use fabric::{
     BalancerId, GatewayId, HostId, Layer, Mac, PoolId, PortId, RouteTableId, SegmentId, ServiceId,
 };
@@ -34,6 +34,8 @@ pub(crate) enum Numbered {
     Members(MembersOf),
     /// A way of drawing a member.
     Draw(Draw),
+    /// After how long flows are forgotten.
+    Idle(Idle),
 }
 
 /// A pool, as a node of its balancer has it.

@@ -1,6 +1,7 @@
 //! What the back end puts into the kernel, as values: a key says which thing, an object how it is.
 
 use crate::netlink::nftables::set::Keys;
+use crate::netlink::nftables::timeout::Timeout;
 use crate::netlink::nftables::{Base, Data, Name, Rule, SetShape};
 use crate::netlink::route::route::Action;
 use crate::netlink::route::rule::Selector;
@@ -67,6 +68,8 @@ pub(crate) enum Thing {
     Set(Name),
     /// An element of a set.
     Element(Name, Keys),
+    /// A policy of when flows are forgotten.
+    Timeout(Name),
     /// All of nftables in a host, whose root may have changed it: always replaced as a whole.
     Ruleset,
 }
@@ -99,6 +102,8 @@ pub(crate) enum Object {
     Set(SetShape),
     /// What an element keeps.
     Element(Data),
+    /// A policy, which never changes.
+    Timeout(Timeout),
     /// A host's chains.
     Ruleset(Vec<(Name, Chain)>),
 }

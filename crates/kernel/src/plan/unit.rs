@@ -3,7 +3,7 @@
 //! Planning a unit is a pure function of what it reads in the fabric, and what it reads is written
 //! down. When an entity changes, the units that read it are planned again, and only they.
 
-use super::balancer::{self, Balancing, Draw};
+use super::balancer::{self, Balancing, Draw, Idle};
 use super::node::{self, Pick};
 use super::number::{MembersOf, Numbered, Numbers, Pool};
 use super::object::{Key, Object, Place, Thing};
@@ -83,6 +83,8 @@ pub(crate) enum Unit {
     PickIn(Place, Pick),
     /// A way of drawing a member, in a balancer's node that draws so.
     DrawIn(Place, Draw),
+    /// After how long flows are forgotten, in a balancer's node with such flows.
+    IdleIn(Place, Idle),
 }
 
 /// What a unit came to.
@@ -252,6 +254,11 @@ impl<'a> View<'a> {
         self.planned.needs.insert(Unit::DrawIn(place.clone(), draw));
     }
 
+    /// How long flows are remembered: the unit is needed from now on.
+    pub(super) fn need_idle(&mut self, place: &Place, idle: Idle) {
+        self.planned.needs.insert(Unit::IdleIn(place.clone(), idle));
+    }
+
     /// A way of picking a backend: the unit is needed from now on.
     pub(super) fn need_pick(&mut self, place: &Place, pick: Pick) {
         self.planned.needs.insert(Unit::PickIn(place.clone(), pick));
@@ -371,7 +378,8 @@ impl Unit {
             | Self::Of(Entity::Members(..) | Entity::Balancing(_))
             | Self::FilterIn(..)
             | Self::PickIn(..)
-            | Self::DrawIn(..) => false,
+            | Self::DrawIn(..)
+            | Self::IdleIn(..) => false,
         }
     }
 
@@ -421,6 +429,7 @@ impl Unit {
             Self::FilterIn(place, id, way) => filter::plan(&mut view, place, id, *way),
             Self::PickIn(place, pick) => node::plan_pick(&mut view, place, pick),
             Self::DrawIn(place, draw) => balancer::plan_draw(&mut view, place, draw),
+            Self::IdleIn(place, idle) => balancer::plan_idle(&mut view, place, *idle),
         };
         view.planned
     }

@@ -22,6 +22,7 @@ crate::trials![
     clients_stay_with_their_member,
     ports_without_listeners_refuse,
     ranges_of_ports,
+    idle_flows_are_forgotten,
     balancers_come_and_go,
 ];
 
@@ -437,6 +438,38 @@ fn ranges_of_ports() {
     world.balance_at(NumberRange::ALL, pool());
     world.apply();
     assert!(world.served("a", NODE).is_some());
+}
+
+/// AWS-NLB: a node forgets flows after the listener's idle timeout, of TCP and of UDP: connection tracking
+/// says for how long it will remember them.
+fn idle_flows_are_forgotten() {
+    // Longer and shorter than what Linux has for any flow.
+    const IDLE: u32 = 100_000;
+    let mut world = balanced();
+    let balancer = world.fabric.balancers.get_mut(&BalancerId::from("lb"));
+    for listener in &mut Arc::make_mut(balancer.expect("the balancer")).listeners {
+        if let Service::Forward(forwarding) = &mut Arc::make_mut(listener).service {
+            forwarding.idle_timeout = IDLE;
+        }
+    }
+    world.apply();
+    let (mut stream, ..) = world.session("a", NODE).expect("served");
+    assert!(alive(&mut stream));
+    let targets = ["t1", "t2"].map(|host| (host, echo(&world, host, 8080)));
+    let client = world.udp("a", 0);
+    assert!(ask(&client, NODE, &targets).is_some());
+    let known = world.inside("node", || {
+        std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").expect("read")
+    });
+    for transport in ["tcp", "udp"] {
+        let flow = known
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .find(|words| words.get(2) == Some(&transport) && words.contains(&"src=10.0.1.10"))
+            .unwrap_or_else(|| panic!("no flow of {transport} in {known}"));
+        let left: u32 = flow[4].parse().expect("seconds");
+        assert!((IDLE / 2..=IDLE).contains(&left), "{transport}: {left}");
+    }
 }
 
 /// AWS-NLB: a balancer that goes leaves a host that passes nothing on; it comes back as it was.

@@ -244,6 +244,8 @@ pub(crate) enum Expression {
         key: Register,
         how: Learn,
     },
+    /// Gives the packet's flow, if this is its first one, a policy of when it is forgotten.
+    Forget(Name),
     /// Gives the packet to a local socket on the port in a register, its addresses as they are.
     Intercept(Register),
 }
@@ -270,6 +272,7 @@ impl Expression {
             Self::Random { .. } => "numgen",
             Self::SourceType(_) | Self::DestinationType(_) => "fib",
             Self::Learn { .. } => "dynset",
+            Self::Forget(_) => "objref",
             Self::Intercept(_) => "tproxy",
         }
     }
@@ -386,6 +389,9 @@ impl Expression {
                 data.put_be32(1, to.number()).put_be32(2, 3).put_be32(3, 2);
             }
             Self::Learn { set, key, how } => put_learn(data, set, *key, *how),
+            Self::Forget(policy) => {
+                data.put_be32(1, super::timeout::TYPE).put_text(2, policy);
+            }
             Self::Intercept(port) => {
                 data.put_be32(1, u32::from(super::NFPROTO_IPV4))
                     .put_be32(3, port.number());

@@ -4,6 +4,7 @@
 
 pub(crate) mod expression;
 pub(crate) mod set;
+pub(crate) mod timeout;
 
 use super::message::{Message, attributes};
 use super::socket::{NetlinkError, Socket};

@@ -1,6 +1,6 @@
 //! A listener of a node, as elements: one a transport.
 
-use super::{LISTENERS, place_of};
+use super::{Idle, LISTENERS, place_of};
 use crate::netlink::nftables::Data;
 use crate::netlink::nftables::set::Keys;
 use crate::plan::dispatch::*;
@@ -34,7 +34,13 @@ pub(in crate::plan) fn plan_listener(
             vec![protocol.0, 0, 0, 0, high, low, 0, 0]
         };
         let keys = Keys::Range(end(listener.ports.low), end(listener.ports.high));
-        let value = [number_key(pool), number_key(0)].concat();
+        let idle = Idle {
+            transport: *transport,
+            seconds: forwarding.idle_timeout,
+        };
+        view.need_idle(place, idle);
+        let idle = view.number(Numbered::Idle(idle));
+        let value = [number_key(pool), number_key(idle)].concat();
         view.want_element(place, &name(LISTENERS), keys, Data::Value(value));
     }
     Some(())

@@ -15,6 +15,8 @@
 //! In the network's namespace ([`steer`]) flows that a node passed on under their clients' addresses are
 //! marked as they come in, so that their answers go back to the node.
 
+mod difference;
+mod idle;
 mod listener;
 mod pool;
 mod steer;
@@ -22,22 +24,23 @@ mod steer;
 use super::dispatch::*;
 use super::network::lenient_tracking;
 use super::object::Place;
-use super::unit::{Entity, View};
+use super::unit::View;
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::{
-    Base, Compare, CtKey, DataKind, Expression, Hook, MetaKey, Rule, SetShape,
+    Base, Compare, CtKey, Data, DataKind, Expression, Hook, MetaKey, Register, Rule, SetShape,
+    Verdict,
 };
-use fabric::balancer::{Balancer, Listener};
-use fabric::delta::changes;
-use fabric::{BalancerId, Change, HostId, ListenerId};
+pub(super) use difference::{Balancing, changed};
+use fabric::{BalancerId, HostId};
+pub(super) use idle::{Idle, plan_idle};
 pub(super) use listener::plan_listener;
 pub(super) use pool::{Draw, plan_draw, plan_members};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 pub(super) use steer::{BALANCING, arriving, plan as plan_steering, sets as steering_sets};
 
-/// Transport and port → the pool's number and that of what the flow's end is.
+/// Transport and port → the pool's number, and that of when flows are forgotten.
 const LISTENERS: &str = "listeners";
+/// When flows are forgotten, by number → the chain that sees to it.
+const IDLES: &str = "idles";
 /// Pool → the number of the way to its members.
 const POOLS: &str = "pools";
 /// Number of a way → the chain that goes it.
@@ -60,100 +63,8 @@ const DESTINATION_TRANSLATED: u32 = 1 << 5;
 /// `RTN_LOCAL`.
 const LOCAL: u32 = 2;
 
-const R3: crate::netlink::nftables::Register = crate::netlink::nftables::Register(3);
-const R4: crate::netlink::nftables::Register = crate::netlink::nftables::Register(4);
-
-/// Which hosts are nodes of balancers that pass packets on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Balancing(BTreeMap<HostId, BTreeSet<BalancerId>>);
-
-impl Balancing {
-    /// Takes changes of balancers in.
-    pub(super) fn learn(&mut self, changes: &[Change<BalancerId, Balancer>]) {
-        for change in changes {
-            let (id, old, new) = sides(change);
-            for host in old.iter().flat_map(|old| old.nodes.keys()) {
-                if let Some(of) = self.0.get_mut(host) {
-                    of.remove(id);
-                    if of.is_empty() {
-                        self.0.remove(host);
-                    }
-                }
-            }
-            for host in new
-                .iter()
-                .filter(|new| new.forwards())
-                .flat_map(|new| new.nodes.keys())
-            {
-                self.0.entry(host.clone()).or_default().insert(id.clone());
-            }
-        }
-    }
-
-    /// Whether a host is such a node.
-    pub(super) fn has(&self, host: &HostId) -> bool {
-        self.0.contains_key(host)
-    }
-}
-
-type Sides<'c> = (&'c BalancerId, Option<&'c Balancer>, Option<&'c Balancer>);
-
-fn sides(change: &Change<BalancerId, Balancer>) -> Sides<'_> {
-    match change {
-        Change::Added(id, new) => (id, None, Some(new)),
-        Change::Changed(id, old, new) => (id, Some(old), Some(new)),
-        Change::Removed(id, old) => (id, Some(old), None),
-    }
-}
-
-/// What changed of a balancer, at each of its nodes.
-pub(super) fn changed(change: &Change<BalancerId, Balancer>, into: &mut Vec<Entity>) {
-    let (id, old, new) = sides(change);
-    let listeners = |of: Option<&Balancer>| -> BTreeMap<ListenerId, Arc<Listener>> {
-        let all = of.iter().flat_map(|balancer| &balancer.listeners);
-        all.map(|listener| (listener.id.clone(), listener.clone()))
-            .collect()
-    };
-    let (before, after) = (listeners(old), listeners(new));
-    let all: BTreeSet<&ListenerId> = before.keys().chain(after.keys()).collect();
-    let differ: Vec<&ListenerId> = all
-        .iter()
-        .copied()
-        .filter(|listener| before.get(*listener) != after.get(*listener))
-        .collect();
-    let nothing = imbl::OrdMap::new();
-    let pools = changes(
-        old.map_or(&nothing, |old| &old.pools),
-        new.map_or(&nothing, |new| &new.pools),
-    );
-    let node = |of: Option<&Balancer>, host: &HostId| {
-        of.filter(|balancer| balancer.forwards())
-            .and_then(|balancer| balancer.nodes.get(host).cloned())
-    };
-    let hosts: BTreeSet<&HostId> = [old, new]
-        .into_iter()
-        .flatten()
-        .flat_map(|balancer| balancer.nodes.keys())
-        .collect();
-    for host in hosts {
-        let same = node(old, host) == node(new, host);
-        if !same {
-            into.push(Entity::BalancerNode(id.clone(), host.clone()));
-            into.push(Entity::Balancing(host.clone()));
-        }
-        let touched = if same { differ.iter() } else { [].iter() };
-        let every = all.iter().filter(|_| !same);
-        for listener in touched.chain(every) {
-            into.push(Entity::Listener(
-                id.clone(),
-                host.clone(),
-                (*listener).clone(),
-            ));
-        }
-        let of_pool = |pool| Entity::Members(id.clone(), host.clone(), pool);
-        super::changed(&pools, of_pool, into);
-    }
-}
+const R3: Register = Register(3);
+const R4: Register = Register(4);
 
 /// The place of a node that runs.
 fn place_of(view: &mut View<'_>, host: &HostId) -> Option<Place> {
@@ -176,11 +87,16 @@ pub(super) fn plan_node(view: &mut View<'_>, id: &BalancerId, host: &HostId) -> 
             passes: true,
         })
     };
-    let mut arriving = for_itself().to_vec();
-    arriving.extend(to_pool(LISTENERS_KEY));
-    arriving.extend([find(POOLS, R2, R4), decide(WAYS, R4)]);
+    let taken = [&for_itself()[..], &to_pool(LISTENERS_KEY)].concat();
+    let remembered = [&taken[..], &[decide(IDLES, R3)]].concat();
+    let given = [&taken[..], &[find(POOLS, R2, R4), decide(WAYS, R4)]].concat();
     let prerouting = nat(Hook::Prerouting, -100);
-    view.want_chain(place, &name("prerouting"), prerouting, vec![arriving]);
+    view.want_chain(
+        place,
+        &name("prerouting"),
+        prerouting,
+        vec![remembered, given],
+    );
     let passed_on = [&passed_on()[..], &[accept()]].concat();
     let forward = base(Hook::Forward, 0, false);
     view.want_chain(place, &name("forward"), forward, vec![passed_on]);
@@ -191,8 +107,7 @@ pub(super) fn plan_node(view: &mut View<'_>, id: &BalancerId, host: &HostId) -> 
         vec![masquerading()],
     );
     let nowhere = one(number_key(NOWHERE));
-    let vanish = crate::netlink::nftables::Verdict::Drop;
-    let vanish = crate::netlink::nftables::Data::Verdict(vanish);
+    let vanish = Data::Verdict(Verdict::Drop);
     view.want_element(place, &name(WAYS), nowhere, vanish);
     Some(())
 }
@@ -207,6 +122,7 @@ fn sets(view: &mut View<'_>, place: &Place) {
         (LISTENERS, shape(8, DataKind::Value(8), true)),
         (POOLS, shape(4, DataKind::Value(4), false)),
         (WAYS, shape(4, verdict, false)),
+        (IDLES, shape(4, verdict, false)),
         (MEMBERS, shape(8, DataKind::Value(8), false)),
         (MASKED, shape(4, nothing, false)),
         (AFFINITY, learning),

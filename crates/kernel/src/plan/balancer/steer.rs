@@ -5,13 +5,15 @@
 //! [`crate::plan::layer`]). What answers such a flow gets the mark of a routing table that leads to that
 //! link, in place of its segment's, and passes the guard of the node's port.
 
-use crate::netlink::nftables::{Compare, CtKey, Data, DataKind, Expression, Hook, Register, Rule};
+use super::R3;
+use crate::netlink::nftables::timeout::Timeout;
+use crate::netlink::nftables::{Compare, CtKey, Data, DataKind, Expression, Hook, MetaKey, Rule};
 use crate::netlink::route::rule::Selector;
 use crate::plan::dispatch::*;
 use crate::plan::network::{everywhere, lenient_tracking};
 use crate::plan::object::{Object, Place, Thing};
 use crate::plan::unit::View;
-use fabric::Port;
+use fabric::{Port, Protocol};
 
 /// Link of a balancer's node → the mark of flows that it passed on.
 pub(in crate::plan) const BALANCING: &str = "balancing";
@@ -20,6 +22,12 @@ const STEERED: &str = "steered";
 /// The bits of a flow's mark that say which node passed it on.
 const SHIFT: u32 = 8;
 const MASK: u32 = u32::MAX << SHIFT;
+
+/// How long networks remember UDP flows that a node passed on, in seconds: as long as nodes do, so that
+/// late answers still find their way.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html#connection-idle-timeout>
+const DATAGRAMS: u32 = 120;
+const REMEMBERED: &str = "steered.udp";
 
 /// The sets that every network has for it.
 pub(in crate::plan) fn sets(view: &mut View<'_>, place: &Place) {
@@ -40,7 +48,7 @@ fn answers() -> Rule {
             mask: MASK.to_ne_bytes().to_vec(),
             flip: vec![0; 4],
         },
-        find(STEERED, R1, Register(3)),
+        find(STEERED, R1, R3),
     ]);
     rule
 }
@@ -89,21 +97,34 @@ pub(in crate::plan) fn plan(
     let table = link;
     view.want(place, Thing::Rule(link), Object::Rule { table, selector });
     view.want_route(place, table, everywhere(), 0, across(link));
-    let back = [
-        &answers()[..],
-        &[Expression::SetMark(Register(3)), accept()],
-    ]
-    .concat();
-    let out = vec![
+    chain(view, place);
+    Some(())
+}
+
+/// Sends answers back, and marks flows that a node passes on.
+fn chain(view: &mut View<'_>, place: &Place) {
+    let way_back = [Expression::SetMark(R3), accept()];
+    let back = [&answers()[..], &way_back].concat();
+    let passed_on = [
         Expression::Ct(CtKey::Mark, R1),
         Expression::Compare(R1, Compare::Equal, vec![0; 4]),
         input_link(R0),
         find(BALANCING, R0, R2),
         source(R1),
         missing(OWN, R0),
-        Expression::SetCtMark(R2),
+    ];
+    let remembered = [
+        Expression::Meta(MetaKey::Protocol, R3),
+        Expression::Compare(R3, Compare::Equal, vec![Protocol::UDP.0]),
+        Expression::Forget(name(REMEMBERED)),
+    ];
+    let policy = Object::Timeout(Timeout::Udp(DATAGRAMS));
+    view.want(place, Thing::Timeout(name(REMEMBERED)), policy);
+    let rules = vec![
+        back,
+        [&passed_on[..], &remembered].concat(),
+        [&passed_on[..], &[Expression::SetCtMark(R2)]].concat(),
     ];
     let after_tracking = base(Hook::Prerouting, -150, true);
-    view.want_chain(place, &name("steer"), after_tracking, vec![back, out]);
-    Some(())
+    view.want_chain(place, &name("steer"), after_tracking, rules);
 }
