@@ -1,7 +1,7 @@
 //! When somebody last said something on a connection, and how much was said.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -15,6 +15,10 @@ pub(crate) struct Activity {
     written: AtomicU64,
     /// How many of its requests wait for a member's answer.
     waiting: AtomicUsize,
+    /// How many of its requests aren't answered to the end.
+    unanswered: AtomicUsize,
+    /// Whether what was written last had to wait.
+    blocked: AtomicBool,
 }
 
 impl Activity {
@@ -25,6 +29,8 @@ impl Activity {
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
         }
     }
 
@@ -48,6 +54,26 @@ impl Activity {
     /// How many bytes went.
     pub(crate) fn bytes_written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// What is written has to wait, or no longer.
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// A request came.
+    pub(crate) fn begin(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is answered to the end, or given up.
+    pub(crate) fn end(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether all requests are answered and all answers written.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
     }
 
     /// For how long nothing was said.

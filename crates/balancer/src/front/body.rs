@@ -1,16 +1,36 @@
 //! The bodies of answers.
 
+use super::Client;
 use crate::exchange::Relayed;
 use crate::journal::Entry;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// The body of an answer, with the line of the log that is written when it is gone.
 pub(crate) struct Answer {
     content: Content,
     entry: Option<Box<Entry>>,
+    request: Option<Unanswered>,
+}
+
+/// A request that isn't answered to the end, as long as this lives.
+pub(crate) struct Unanswered(Arc<Client>);
+
+impl Unanswered {
+    /// One more.
+    pub(crate) fn new(client: &Arc<Client>) -> Self {
+        client.activity.begin();
+        Self(client.clone())
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.activity.end();
+    }
 }
 
 enum Content {
@@ -25,6 +45,7 @@ impl Answer {
         Self {
             content,
             entry: None,
+            request: None,
         }
     }
 
@@ -33,11 +54,13 @@ impl Answer {
         Self {
             content: Content::Relayed(relayed),
             entry: None,
+            request: None,
         }
     }
 
-    /// Has a line of the log be written when it is gone.
-    pub(crate) fn with_entry(mut self, entry: Option<Box<Entry>>) -> Self {
+    /// Has a line of the log be written, and its request be answered, when it is gone.
+    pub(crate) fn to(mut self, request: Unanswered, entry: Option<Box<Entry>>) -> Self {
+        self.request = Some(request);
         self.entry = entry;
         self
     }

@@ -1,6 +1,6 @@
 //! A request's way: inspected, decided on, and what the rule says.
 
-use super::body::Answer;
+use super::body::{Answer, Unanswered};
 use super::inspect::{host, inspect};
 use super::words::{HttpWords, ListenerWords, Service};
 use super::{Client, forward, headers};
@@ -20,6 +20,7 @@ pub(crate) async fn handle(
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
+    let unanswered = Unanswered::new(&client);
     let words = client.front.words();
     let Service::Http(http) = &words.service else {
         // The listener no longer understands requests, and the connection is about to close.
@@ -37,11 +38,10 @@ pub(crate) async fn handle(
         client: &client,
         entry: &mut entry,
     };
-    let response = match way.go(head, body).await {
+    let mut response = match way.go(head, body).await {
         Ok(response) => response,
         Err(refusal) => way.refuse(refusal),
     };
-    let mut response = response;
     let age = Duration::from_secs(http.http.client_keep_alive.into());
     if client.born.elapsed() >= age {
         let close = HeaderValue::from_static("close");
@@ -53,7 +53,7 @@ pub(crate) async fn handle(
             response.body().size_hint().exact(),
         );
     }
-    Ok(response.map(|body| body.with_entry(entry)))
+    Ok(response.map(|body| body.to(unanswered, entry)))
 }
 
 /// A request's way, and what it needs to know.

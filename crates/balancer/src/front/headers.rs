@@ -101,7 +101,7 @@ fn forwarded(headers: &mut HeaderMap, http: &Http, client: &Client) {
         }
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
-    headers.insert(FORWARDED_PORT, HeaderValue::from(client.front.port));
+    headers.insert(FORWARDED_PORT, client.front.port_value.clone());
     if let (Some(tls), true) = (tls, http.headers.tls_details) {
         headers.insert(TLS_VERSION, HeaderValue::from_static(tls.version));
         if let Ok(cipher) = HeaderValue::from_str(&tls.cipher) {

@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 /// How much of what can't be parsed is looked at.
 const HEARD: usize = 256;
@@ -24,6 +24,8 @@ pub(crate) struct Line {
     client: Arc<Client>,
     /// What is said instead, and how long what hyper said was.
     instead: Option<(Bytes, usize)>,
+    /// What was read before and not used.
+    unread: Bytes,
 }
 
 impl Line {
@@ -33,7 +35,26 @@ impl Line {
             wire,
             client,
             instead: None,
+            unread: Bytes::new(),
         }
+    }
+
+    /// Has bytes be read again.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// Waits until there is something to read.
+    pub(crate) async fn readable(&self) {
+        if self.unread.is_empty() {
+            // An error is something to read as well.
+            let _ = self.wire.tcp().ready(Interest::READABLE).await;
+        }
+    }
+
+    fn poll_onward<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.client.activity.set_blocked(written.is_pending());
+        written
     }
 
     /// Writes the rest of what is said instead.
@@ -44,7 +65,9 @@ impl Line {
                 self.instead = None;
                 return Poll::Ready(Ok(length));
             }
-            let written = ready!(Pin::new(&mut self.wire).poll_write(context, left))?;
+            let written = Pin::new(&mut self.wire).poll_write(context, left);
+            self.client.activity.set_blocked(written.is_pending());
+            let written = ready!(written)?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -152,6 +175,11 @@ impl AsyncRead for Line {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let line = self.get_mut();
+        if !line.unread.is_empty() {
+            let length = line.unread.len().min(into.remaining());
+            into.put_slice(&line.unread.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = into.filled().len();
         ready!(Pin::new(&mut line.wire).poll_read(context, into))?;
         let read = &into.filled()[before..];
@@ -179,7 +207,8 @@ impl AsyncWrite for Line {
         if line.instead.is_some() || (from.get(9) == Some(&b'4') && line.replace(from)) {
             return line.poll_instead(context);
         }
-        let written = ready!(Pin::new(&mut line.wire).poll_write(context, from))?;
+        let written = Pin::new(&mut line.wire).poll_write(context, from);
+        let written = ready!(line.poll_onward(written))?;
         line.client.activity.has_written(written);
         Poll::Ready(Ok(written))
     }
@@ -197,7 +226,8 @@ impl AsyncWrite for Line {
         {
             return line.poll_instead(context);
         }
-        let written = ready!(Pin::new(&mut line.wire).poll_write_vectored(context, from))?;
+        let written = Pin::new(&mut line.wire).poll_write_vectored(context, from);
+        let written = ready!(line.poll_onward(written))?;
         line.client.activity.has_written(written);
         Poll::Ready(Ok(written))
     }
@@ -207,7 +237,12 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().wire).poll_flush(context)
+        let line = self.get_mut();
+        let flushed = Pin::new(&mut line.wire).poll_flush(context);
+        if flushed.is_pending() {
+            line.client.activity.set_blocked(true);
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

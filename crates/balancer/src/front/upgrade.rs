@@ -105,7 +105,7 @@ async fn ask(
     let network = client.front.means.network.as_ref();
     let wire = open(network, member.address, speech, None, &[]).await?;
     let mut builder = http1::Builder::new();
-    builder.preserve_header_case(true).title_case_headers(true);
+    builder.title_case_headers(true);
     let handshake = builder.handshake(TokioIo::new(wire)).await;
     let (mut sender, connection) = handshake.map_err(ConnectFailure::from)?;
     tokio::spawn(async move {

@@ -9,6 +9,7 @@ use crate::tls;
 use fabric::balancer::http::Http;
 use fabric::balancer::{Listener, Stream};
 use fabric::id::{BalancerId, PoolId};
+use http::HeaderValue;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ pub(crate) type Pools = HashMap<PoolId, Arc<Pool>>;
 pub(crate) struct Front {
     /// The port that it listens at.
     pub(crate) port: u16,
+    /// The same as a header says it.
+    pub(crate) port_value: HeaderValue,
     /// What the node can do.
     pub(crate) means: Means,
     /// Seals cookies.
@@ -65,6 +68,7 @@ impl Front {
         let seal = Seal::new(means.vault.cookie_key());
         Self {
             port,
+            port_value: port.into(),
             means,
             seal,
             words: RwLock::new(words),

@@ -81,7 +81,7 @@ pub(crate) async fn connect(
 ) -> Result<Upstream, ConnectFailure> {
     let wire = open(network, to, speech, None, &[]).await?;
     let mut builder = http1::Builder::new();
-    builder.preserve_header_case(true).title_case_headers(true);
+    builder.title_case_headers(true);
     let (sender, connection) = builder.handshake(TokioIo::new(wire)).await?;
     Ok(Upstream {
         sender,

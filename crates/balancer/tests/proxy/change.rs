@@ -79,3 +79,22 @@ async fn draining() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
+
+/// AWS-ALB: a connection that rests between requests, or in the middle of one's head, goes on where it was.
+#[tokio::test]
+async fn resting() {
+    let world = World::http(http("p"), vec![pool("p", &[echo("a").await])]).await;
+    let mut stream = TcpStream::connect(world.at(PORT)).await.unwrap();
+    let pause = std::time::Duration::from_millis(1500);
+    for _ in 0..2 {
+        assert!(ask(&mut stream).await.contains("\r\n\r\na\n"));
+        tokio::time::sleep(pause).await;
+    }
+    let (first, rest) = GET.split_at(GET.len() / 2);
+    stream.write_all(first).await.unwrap();
+    tokio::time::sleep(pause).await;
+    stream.write_all(rest).await.unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer[..length]).contains("\r\n\r\na\n"));
+}
