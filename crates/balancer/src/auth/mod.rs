@@ -179,8 +179,8 @@ pub(crate) async fn sign_in(
         let same = state["nonce"].as_str()? == nonce;
         (in_time && same).then(|| state["to"].as_str().map(str::to_owned))?
     };
-    let to = to().ok_or(Refusal::Unauthenticated)?;
-    let code = decoded(query, "code").ok_or(Refusal::Unauthenticated)?;
+    let to = to().ok_or(Refusal::NotSignedIn("AuthInvalidStateParam"))?;
+    let code = decoded(query, "code").ok_or(Refusal::NotSignedIn("AuthMissingCodeParam"))?;
     let means = &client.front.means;
     let callback = callback(client, head);
     let user = provider::ask(&authenticate.provider, means, &code, &callback, now).await?;
@@ -192,8 +192,9 @@ pub(crate) async fn sign_in(
     };
     let written = session.write(&authenticate.session_cookie, seal);
     let mut response = found(&to).ok_or(Refusal::BadRequest)?;
-    for line in written.ok_or(Refusal::ProviderUnreachable)? {
-        set_cookie(&mut response, &line).ok_or(Refusal::ProviderUnreachable)?;
+    let too_long = Refusal::ProviderUnreachable("AuthUserinfoResponseSizeExceeded");
+    for line in written.ok_or(too_long)? {
+        set_cookie(&mut response, &line).ok_or(Refusal::BadRequest)?;
     }
     Ok(response)
 }

@@ -15,6 +15,25 @@ use serde_json::{Map, Value};
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-500-issues>
 const MOST_CLAIMS: usize = 11 * 1024;
 
+/// What is asked of a provider, by the log's codes for what goes wrong.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html#error-reason-codes>
+struct Question {
+    failed: &'static str,
+    invalid: &'static str,
+    too_long: &'static str,
+}
+
+const TOKENS: Question = Question {
+    failed: "AuthTokenEpRequestFailed",
+    invalid: "AuthInvalidTokenResponse",
+    too_long: "AuthInvalidTokenResponse",
+};
+const USER: Question = Question {
+    failed: "AuthUserinfoEpRequestFailed",
+    invalid: "AuthInvalidUserinfoResponse",
+    too_long: "AuthUserinfoResponseSizeExceeded",
+};
+
 /// A user, as the provider says.
 pub(super) struct User {
     pub(super) subject: String,
@@ -48,15 +67,15 @@ pub(super) async fn ask(
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
         .body(Bytes::from(form));
-    let tokens = fetch(means, request).await?;
+    let tokens = fetch(means, request, &TOKENS).await?;
     check(&tokens, provider, now)?;
-    let access_token = text(&tokens, "access_token")?;
+    let access_token = text(&tokens, "access_token", &TOKENS)?;
     let request = Request::get(&provider.user_info_endpoint)
         .header(AUTHORIZATION, format!("Bearer {access_token}"))
         .header(ACCEPT, "application/json")
         .body(Bytes::new());
-    let claims = fetch(means, request).await?;
-    let subject = text(&claims, "sub")?;
+    let claims = fetch(means, request, &USER).await?;
+    let subject = text(&claims, "sub", &USER)?;
     Ok(User {
         subject,
         access_token,
@@ -64,33 +83,39 @@ pub(super) async fn ask(
     })
 }
 
-fn text(object: &Map<String, Value>, name: &str) -> Result<String, Refusal> {
+fn text(object: &Map<String, Value>, name: &str, of: &Question) -> Result<String, Refusal> {
     let value = object.get(name).and_then(Value::as_str);
-    value.map(str::to_owned).ok_or(Refusal::ProviderError(200))
+    value
+        .map(str::to_owned)
+        .ok_or(Refusal::ProviderError(of.invalid))
 }
 
 async fn fetch(
     means: &Means,
     request: Result<Request<Bytes>, http::Error>,
+    of: &Question,
 ) -> Result<Map<String, Value>, Refusal> {
-    let request = request.map_err(|_| Refusal::ProviderUnreachable)?;
+    let request = request.map_err(|_| Refusal::ProviderUnreachable(of.failed))?;
     let uri = request.uri().clone();
     let answer: Result<Response<Bytes>, FetchError> = means.network.fetch(request).await;
     let answer = answer.map_err(|error| {
         tracing::info!(%uri, %error, "an identity provider can't be asked");
-        Refusal::ProviderUnreachable
+        Refusal::ProviderUnreachable(of.failed)
     })?;
     if answer.status() != 200 {
-        return Err(Refusal::ProviderError(answer.status().as_u16()));
+        return Err(Refusal::ProviderError(of.failed));
     }
     if answer.body().len() > MOST_CLAIMS {
-        return Err(Refusal::ProviderUnreachable);
+        return Err(Refusal::ProviderUnreachable(of.too_long));
     }
     match serde_json::from_slice(answer.body()) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Refusal::ProviderError(200)),
+        _ => Err(Refusal::ProviderError(of.invalid)),
     }
 }
+
+/// The log's code for a token that says nothing to us.
+const NOT_OURS: &str = "AuthInvalidIdToken";
 
 /// Checks the token about the user: for us, from the provider, and still good. It came from the provider
 /// itself over TLS, so its signature says nothing more.
@@ -100,12 +125,12 @@ fn check(
     provider: &IdentityProvider,
     now: u64,
 ) -> Result<(), Refusal> {
-    let token = text(tokens, "id_token")?;
+    let token = text(tokens, "id_token", &TOKENS)?;
     let payload = token.split('.').nth(1).unwrap_or_default();
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('='));
-    let payload = payload.map_err(|_| Refusal::ProviderError(200))?;
+    let payload = payload.map_err(|_| Refusal::ProviderError(NOT_OURS))?;
     let claims: Value =
-        serde_json::from_slice(&payload).map_err(|_| Refusal::ProviderError(200))?;
+        serde_json::from_slice(&payload).map_err(|_| Refusal::ProviderError(NOT_OURS))?;
     let for_us = match &claims["aud"] {
         Value::Array(all) => all.iter().any(|one| one == provider.client.as_str()),
         one => one == provider.client.as_str(),
@@ -114,6 +139,6 @@ fn check(
     if claims["iss"] == provider.issuer.as_str() && for_us && good {
         Ok(())
     } else {
-        Err(Refusal::ProviderError(200))
+        Err(Refusal::ProviderError(NOT_OURS))
     }
 }

@@ -79,11 +79,8 @@ impl Body for Answer {
             Content::Own(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Content::Relayed(relayed) => ready!(Pin::new(relayed).poll_frame(context)),
         };
-        if let (Some(entry), Some(frame)) = (&mut answer.entry, &frame) {
-            match frame {
-                Ok(frame) => entry.sent(frame.data_ref().map_or(0, Bytes::len)),
-                Err(_) => entry.broke(),
-            }
+        if let (Some(entry), Some(Ok(frame))) = (&mut answer.entry, &frame) {
+            entry.sent(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame)
     }

@@ -211,11 +211,6 @@ impl Entry {
         self.sent += bytes as u64;
     }
 
-    /// The member's answer broke off.
-    pub(crate) fn broke(&mut self) {
-        self.reason = None;
-    }
-
     /// All bytes of it that came.
     pub(super) fn bytes_received(&self) -> u64 {
         self.received

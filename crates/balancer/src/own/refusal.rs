@@ -20,8 +20,10 @@ pub(crate) enum Refusal {
     TooManyForwarded,
     /// Client and pool speak different versions.
     Incompatible,
-    /// The identity provider can't be asked.
-    ProviderUnreachable,
+    /// Who comes back from the identity provider isn't who was sent there; with the log's code.
+    NotSignedIn(&'static str),
+    /// The identity provider can't be asked; with the log's code.
+    ProviderUnreachable(&'static str),
     /// A transfer coding that it doesn't know.
     TransferCoding,
     /// The member closed the connection, or speaks no HTTP, or a function failed.
@@ -32,8 +34,8 @@ pub(crate) enum Refusal {
     GatewayTimeout,
     /// A version of HTTP that it doesn't know.
     Version,
-    /// The identity provider answered with an error.
-    ProviderError(u16),
+    /// The identity provider answered with an error, or what it says doesn't hold; with the log's code.
+    ProviderError(&'static str),
 }
 
 /// What failed at a member.
@@ -54,14 +56,14 @@ impl Refusal {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
-            Self::Unauthenticated => 401,
+            Self::Unauthenticated | Self::NotSignedIn(_) => 401,
             Self::Method => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::TooManyForwarded => 463,
             Self::Incompatible => 464,
-            Self::ProviderUnreachable => 500,
+            Self::ProviderUnreachable(_) => 500,
             Self::TransferCoding => 501,
             Self::BadGateway(_) => 502,
             Self::NoMember => 503,
@@ -80,9 +82,9 @@ impl Refusal {
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html#error-reason-codes>
     pub(crate) fn reason(self) -> Option<&'static str> {
         Some(match self {
-            Self::ProviderUnreachable => "AuthTokenEpRequestFailed",
-            Self::ProviderError(_) => "AuthInvalidIdToken",
-            Self::Unauthenticated => "AuthUnauthenticated",
+            Self::NotSignedIn(code)
+            | Self::ProviderUnreachable(code)
+            | Self::ProviderError(code) => code,
             Self::BodyTooLarge => "LambdaRequestTooLarge",
             Self::BadGateway(Gateway::FunctionNotCalled) => "LambdaAccessDenied",
             Self::BadGateway(Gateway::FunctionFailed) => "LambdaUnhandled",

@@ -40,6 +40,7 @@ async fn site(unauthenticated: Unauthenticated) -> Site {
         unauthenticated,
     };
     let mut listener = http("p");
+    listener.access_log = true;
     listener.tls = Some(tls(&["c1"]));
     listener.default = Arc::new(Rule {
         id: "default".into(),
@@ -191,6 +192,10 @@ async fn provider_fails() {
     provider(&site, "https://other.example");
     let answer = site.get(&back, &cookie(&sent)).await;
     assert!(answer.starts_with("HTTP/1.1 561 "), "{answer}");
+    let lines = site.world.lines(3).await;
+    assert!(lines[0].contains(" \"authenticate,forward\" "), "{lines:?}");
+    assert!(lines[1].contains(" 500 - ") && lines[1].contains(" \"AuthTokenEpRequestFailed\" "));
+    assert!(lines[2].contains(" 561 - ") && lines[2].contains(" \"AuthInvalidIdToken\" "));
 }
 
 /// AWS-ALB: users who aren't signed in may be refused, or let through without a name.
