@@ -1,7 +1,6 @@
 //! How a plugin is called and how it answers.
 
 use crate::error::PluginError;
-use crate::result::Outcome;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -47,11 +46,12 @@ pub struct Call {
 
 /// A plugin. Each function may be called again for what is done already.
 pub trait Plugin {
-    /// Attaches a container.
+    /// Attaches a container; the result as a document of the call's version ([`crate::Outcome::document`]), or
+    /// what the plugin before said.
     ///
     /// # Errors
     /// The specification's codes; nothing is left then.
-    fn add(&self, call: &Call) -> Result<Outcome, PluginError>;
+    fn add(&self, call: &Call) -> Result<Value, PluginError>;
 
     /// Detaches it; nothing to detach is fine.
     ///
@@ -108,7 +108,7 @@ pub fn run(
 
 fn answer(plugin: &impl Plugin, call: &Call) -> Result<Option<Value>, PluginError> {
     match call.command {
-        Command::Add => Ok(Some(plugin.add(call)?.document(&call.version))),
+        Command::Add => plugin.add(call).map(Some),
         Command::Del => plugin.del(call).map(|()| None),
         Command::Check => plugin.check(call).map(|()| None),
         Command::Status => plugin.status(call).map(|()| None),
@@ -195,6 +195,7 @@ fn checked(text: String, name: &str, longest: usize) -> Result<String, PluginErr
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::result::Outcome;
     use std::cell::RefCell;
 
     /// Notes what it is asked.
@@ -209,9 +210,9 @@ mod tests {
     }
 
     impl Plugin for Noting {
-        fn add(&self, call: &Call) -> Result<Outcome, PluginError> {
+        fn add(&self, call: &Call) -> Result<Value, PluginError> {
             self.note(format!("add {} {}", call.container, call.link))?;
-            Ok(Outcome::default())
+            Ok(Outcome::default().document(&call.version))
         }
         fn del(&self, call: &Call) -> Result<(), PluginError> {
             self.note(format!("del {:?}", call.netns))

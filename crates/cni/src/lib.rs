@@ -4,13 +4,16 @@
 //! <https://www.cni.dev/docs/spec/>
 //!
 //! * [`ptp`]: `skylab-ptp`, a routed veth a pod with an address from the node's range. It is what plain
-//!   clusters use.
+//!   clusters use;
+//! * [`portmap`]: `skylab-portmap`, ports of the node that lead to a pod's.
 //!
 //! [`run`] does what all plugins share; a plugin is a [`Plugin`].
 
 mod addresses;
 mod call;
 mod error;
+mod mappings;
+pub mod portmap;
 pub mod ptp;
 mod result;
 

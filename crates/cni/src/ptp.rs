@@ -6,8 +6,8 @@
 //! {"type": "skylab-ptp", "range": "10.244.3.0/24", "mtu": 1500, "dataDir": "/var/lib/cni/networks"}
 //! ```
 //!
-//! `range` is the node's, `mtu` and `dataDir` have these defaults. Not modelled: IPv6, several ranges,
-//! port mappings (a later plugin's of the list).
+//! `range` is the node's, `mtu` and `dataDir` have these defaults. Not modelled: IPv6, several ranges.
+//! Port mappings are a later plugin's of the list ([`crate::portmap`]).
 
 use crate::addresses::{AddressError, Addresses};
 use crate::call::{self, Call, Plugin};
@@ -135,7 +135,7 @@ fn network(call: &Call) -> Result<NetNs, PluginError> {
 }
 
 impl Plugin for Ptp {
-    fn add(&self, call: &Call) -> Result<Outcome, PluginError> {
+    fn add(&self, call: &Call) -> Result<Value, PluginError> {
         let config = Config::read(&call.config)?;
         let pod = network(call)?;
         // The lock is held until the link is there, so that DEL and GC see both or neither.
@@ -154,7 +154,7 @@ impl Plugin for Ptp {
             }
             return Err(kernel_said(error));
         }
-        Ok(outcome(call, &link))
+        Ok(outcome(call, &link).document(&call.version))
     }
 
     fn del(&self, call: &Call) -> Result<(), PluginError> {

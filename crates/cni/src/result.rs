@@ -39,7 +39,7 @@ pub struct Ip {
 
 impl Outcome {
     /// In the form of a version: before 1.0.0 addresses said which IP they are of.
-    pub(crate) fn document(&self, version: &str) -> Value {
+    pub fn document(&self, version: &str) -> Value {
         let old = version.starts_with("0.");
         let interfaces: Vec<Value> = self.interfaces.iter().map(Interface::document).collect();
         let ips: Vec<Value> = self.ips.iter().map(|ip| ip.document(old)).collect();

@@ -89,6 +89,13 @@ pub enum Frontend {
         /// The port.
         port: u16,
     },
+    /// A pod's port on its own node: at one address, or at each of [`Services::node_addresses`].
+    Host {
+        /// The address.
+        address: Option<Ipv4Addr>,
+        /// The port.
+        port: u16,
+    },
 }
 
 /// Which backends take packets.
@@ -140,7 +147,15 @@ impl Frontend {
                 port: at,
                 ..
             } => *own == address && *at == port,
-            Self::Node { port: at } => *at == port && node_addresses.contains(&address),
+            Self::Host {
+                address: Some(own),
+                port: at,
+            } => *own == address && *at == port,
+            Self::Node { port: at }
+            | Self::Host {
+                address: None,
+                port: at,
+            } => *at == port && node_addresses.contains(&address),
         }
     }
 
@@ -149,8 +164,16 @@ impl Frontend {
         match self {
             Self::Cluster { address, port }
             | Self::External { address, port }
-            | Self::LoadBalancer { address, port, .. } => vec![(*address, *port)],
-            Self::Node { port } => node_addresses.iter().map(|own| (*own, *port)).collect(),
+            | Self::LoadBalancer { address, port, .. }
+            | Self::Host {
+                address: Some(address),
+                port,
+            } => vec![(*address, *port)],
+            Self::Node { port }
+            | Self::Host {
+                address: None,
+                port,
+            } => node_addresses.iter().map(|own| (*own, *port)).collect(),
         }
     }
 
@@ -166,11 +189,34 @@ impl Frontend {
             Self::External { .. } => "externalIP",
             Self::LoadBalancer { .. } => "loadBalancer",
             Self::Node { .. } => "nodePort",
+            Self::Host { .. } => "hostPort",
         }
     }
 }
 
 impl Service {
+    /// A pod's port on its own node. It is as if the pod were a service of its own under the policy
+    /// Local: clients are seen as they are, except the node itself and the pod.
+    /// <https://www.cni.dev/plugins/current/meta/portmap/>
+    pub fn host_port(
+        id: ServiceId,
+        protocol: Protocol,
+        (address, port): (Option<Ipv4Addr>, u16),
+        pod: Backend,
+    ) -> Self {
+        Self {
+            id,
+            protocol,
+            frontends: vec![Frontend::Host { address, port }],
+            backends: vec![pod.clone()],
+            local: vec![pod],
+            lingering: Vec::new(),
+            internal: TrafficPolicy::Local,
+            external: TrafficPolicy::Local,
+            affinity: None,
+        }
+    }
+
     /// The traffic policy of a frontend.
     pub fn policy(&self, frontend: &Frontend) -> TrafficPolicy {
         if frontend.is_internal() {

@@ -6,7 +6,10 @@
 //! pid namespace and the mounts go with the mount namespace: nothing is left on the host.
 
 mod identity;
+mod memory;
 mod mounts;
+
+pub use memory::{mount_memory, unmount};
 
 use crate::factory::{self, GuestFactory};
 use nix::errno::Errno;

@@ -18,6 +18,43 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Names a module's tests: a function `trials` gives them, each by its function's name. For crates that
+/// have `libtest_mimic`.
+#[macro_export]
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => {
+        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+            vec![$(libtest_mimic::Trial::test(stringify!($test), || {
+                $test();
+                Ok(())
+            })),*]
+        }
+    };
+}
+
+/// Runs the tests of modules that have [`trials!`] inside namespaces, after something that is given the
+/// [`Inside`](crate::launch::Inside); for `main`, whose last words it is.
+#[macro_export]
+macro_rules! run_trials {
+    ([$($module:ident),* $(,)?], $prepare:expr) => {
+        $crate::run_trials!([$($module),*], Vec::new(), $prepare, || ())
+    };
+    ([$($module:ident),* $(,)?], $hidden:expr, $prepare:expr, $after:expr) => {{
+        let arguments = libtest_mimic::Arguments::from_args();
+        let mut trials = Vec::new();
+        $(trials.extend($module::trials());)*
+        if arguments.list {
+            return libtest_mimic::run(&arguments, trials).exit_code();
+        }
+        $crate::testing::run_inside_hiding($hidden, move |inside| {
+            $prepare(inside);
+            let conclusion = libtest_mimic::run(&arguments, trials);
+            $after();
+            conclusion.exit_code()
+        })
+    }};
+}
+
 /// Runs `tests` inside namespaces and ends the process with its result. Where namespaces are
 /// forbidden it says so and succeeds, unless `SKYLAB_REQUIRE_NAMESPACES` is set.
 pub fn run_inside(tests: impl FnOnce(Inside) -> ExitCode) -> ! {
@@ -111,6 +148,16 @@ pub fn pod_link(
         neighbour::put(outer, via, mac(2)),
         route(Ipv4Net::from(pod_address), outer).put(),
     ])
+}
+
+/// Gives a namespace an address that is its own whatever links it has.
+///
+/// # Errors
+/// The kernel refused it.
+pub fn own_address(namespace: &NetNs, own: Ipv4Addr) -> Result<(), NetlinkError> {
+    const LOOPBACK: u32 = 1;
+    let requests = vec![link::up(LOOPBACK), address::add(LOOPBACK, own, 32)];
+    Socket::open(namespace, Family::Route)?.request_all(requests)
 }
 
 /// The names of the IPv4 nftables tables in a namespace.

@@ -7,6 +7,8 @@
 //! * [`policies::Compiler`]: `networking.k8s.io/v1` NetworkPolicy, `v1` Pod and Namespace →
 //!   [`fabric::Policies`].
 //!
+//! Beside them, [`host_ports`] tells which ports of its node lead to a pod.
+//!
 //! What one object changes is compiled again, and no more: the maps in the results share their
 //! structure, so whoever compares two results pays for what differs.
 //!
@@ -44,6 +46,7 @@
 //!
 //! Only IPv4 is compiled: of dual-stack services the IPv4 part.
 
+pub mod host_ports;
 mod object;
 pub mod policies;
 pub mod services;

@@ -1,7 +1,8 @@
 //! Classes of addresses.
 
 use super::Sets;
-use super::group::{Classes, Signature};
+use super::group::Classes;
+use super::member::{Membership, around};
 use super::number::cut;
 use fabric::AddressTerm;
 use ipnet::Ipv4Net;
@@ -22,6 +23,8 @@ pub(crate) struct Addresses {
     pub(crate) ranges: Vec<(Ipv4Addr, Ipv4Addr, u32)>,
     /// The class of all other addresses, where they need one.
     pub(crate) rest: Option<u32>,
+    /// For addresses that join or leave sets later.
+    pub(crate) membership: Membership,
 }
 
 fn prefixes<'a>(term: &'a AddressTerm, sets: &Sets<'a>) -> Box<dyn Iterator<Item = Ipv4Net> + 'a> {
@@ -43,7 +46,9 @@ impl Addresses {
     ) -> Self {
         let mut single: BTreeMap<Ipv4Addr, BTreeSet<usize>> = BTreeMap::new();
         let mut ranges: Vec<(u64, u64, usize)> = Vec::new();
+        let mut membership = Membership::default();
         for (term, who) in terms {
+            membership.names(term, who);
             for prefix in prefixes(term, sets) {
                 if prefix.prefix_len() == 32 {
                     single.entry(prefix.network()).or_default().insert(who);
@@ -54,35 +59,33 @@ impl Addresses {
             }
         }
         let pieces = cut(&ranges);
+        let mut class = |signature: Vec<usize>| {
+            let number = classes.of(signature.clone());
+            membership.holds(signature, number);
+            number
+        };
         let single = single
             .into_iter()
             .map(|(address, mut who)| {
                 who.extend(around(&pieces, address).iter().copied());
-                (address, classes.of(who.into_iter().collect()))
+                (address, class(who.into_iter().collect()))
             })
             .collect();
         let ranges = pieces
-            .into_iter()
+            .iter()
             .map(|(low, high, signature)| {
                 // Both ends come from addresses.
                 let end = |end: u64| Ipv4Addr::from(end as u32);
-                (end(low), end(high), classes.of(signature))
+                (end(*low), end(*high), class(signature.clone()))
             })
             .collect();
+        let rest = classes.rest();
+        membership.within(pieces);
         Self {
             single,
             ranges,
-            rest: classes.rest(),
+            rest,
+            membership,
         }
-    }
-}
-
-/// Who covers an address with ranges.
-fn around(pieces: &[(u64, u64, Signature)], address: Ipv4Addr) -> &[usize] {
-    let address = u64::from(u32::from(address));
-    let index = pieces.partition_point(|(_, high, _)| *high < address);
-    match pieces.get(index) {
-        Some((low, _, signature)) if *low <= address => signature,
-        _ => &[],
     }
 }

@@ -18,6 +18,7 @@
 mod address;
 mod field;
 mod group;
+mod member;
 mod number;
 mod region;
 
@@ -27,6 +28,7 @@ pub(crate) use field::{Field, Table};
 pub(crate) use group::Group;
 use imbl::OrdSet;
 use ipnet::Ipv4Net;
+pub(crate) use member::Members;
 use region::{Region, matters_to};
 pub(crate) use region::{is_any, is_every};
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,13 +10,17 @@ use crate::netlink::NetlinkError;
 use crate::netlink::conntrack::{self, Entry};
 use crate::netlink::socket::Socket;
 use fabric::delta::changes;
-use fabric::{Change, Protocol, Service, Services};
+use fabric::{Change, Protocol, Service, ServiceId, Services};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// UDP frontends that changed since flows were cut last.
+/// UDP frontends, and which of them changed since flows were cut last.
 #[derive(Debug, Default)]
-pub(super) struct Touched(BTreeSet<SocketAddrV4>);
+pub(super) struct Touched {
+    changed: BTreeSet<SocketAddrV4>,
+    /// Who has each: several may claim one.
+    claims: BTreeMap<SocketAddrV4, BTreeSet<ServiceId>>,
+}
 
 fn places(service: &Service, node_addresses: &[Ipv4Addr]) -> Vec<SocketAddrV4> {
     if service.protocol != Protocol::UDP {
@@ -32,16 +36,48 @@ fn places(service: &Service, node_addresses: &[Ipv4Addr]) -> Vec<SocketAddrV4> {
 impl Touched {
     /// Notes what differs.
     pub(super) fn between(&mut self, old: &Services, new: &Services) {
+        if old.node_addresses != new.node_addresses {
+            // Every node port is elsewhere now.
+            for service in old.services.values() {
+                self.release(service, &old.node_addresses);
+            }
+            for service in new.services.values() {
+                self.claim(service, &new.node_addresses);
+            }
+            return;
+        }
         for change in changes(&old.services, &new.services) {
             let (before, after) = match &change {
                 Change::Added(_, after) => (None, Some(after)),
                 Change::Changed(_, before, after) => (Some(before), Some(after)),
                 Change::Removed(_, before) => (Some(before), None),
             };
-            let before = before.map(|service| places(service, &old.node_addresses));
-            let after = after.map(|service| places(service, &new.node_addresses));
-            self.0.extend(before.into_iter().flatten());
-            self.0.extend(after.into_iter().flatten());
+            if let Some(service) = before {
+                self.release(service, &old.node_addresses);
+            }
+            if let Some(service) = after {
+                self.claim(service, &new.node_addresses);
+            }
+        }
+    }
+
+    fn release(&mut self, service: &Service, node_addresses: &[Ipv4Addr]) {
+        for place in places(service, node_addresses) {
+            if let Some(ids) = self.claims.get_mut(&place) {
+                ids.remove(&service.id);
+                if ids.is_empty() {
+                    self.claims.remove(&place);
+                }
+            }
+            self.changed.insert(place);
+        }
+    }
+
+    fn claim(&mut self, service: &Service, node_addresses: &[Ipv4Addr]) {
+        for place in places(service, node_addresses) {
+            let ids = self.claims.entry(place).or_default();
+            ids.insert(service.id.clone());
+            self.changed.insert(place);
         }
     }
 
@@ -51,7 +87,7 @@ impl Touched {
         services: &Services,
         socket: &mut Socket,
     ) -> Result<usize, NodeError> {
-        if self.0.is_empty() {
+        if self.changed.is_empty() {
             return Ok(0);
         }
         let flows = conntrack::udp_flows(socket).map_err(NodeError::Flows)?;
@@ -68,29 +104,22 @@ impl Touched {
                 Err(error) => return Err(NodeError::Flows(error)),
             }
         }
-        self.0.clear();
+        self.changed.clear();
         Ok(count)
     }
 
     /// Which backends flows to what was touched may have.
     fn right(&self, services: &Services) -> BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>> {
-        let mut right: BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>> = self
-            .0
-            .iter()
-            .map(|place| (*place, BTreeSet::new()))
-            .collect();
-        for service in services.services.values() {
-            for place in places(service, &services.node_addresses) {
-                if let Some(backends) = right.get_mut(&place) {
-                    let of = [&service.backends, &service.local, &service.lingering];
-                    let all = of.into_iter().flatten();
-                    backends.extend(
-                        all.map(|backend| SocketAddrV4::new(backend.address, backend.port)),
-                    );
-                }
-            }
-        }
-        right
+        let backends = |place: &SocketAddrV4| {
+            let ids = self.claims.get(place).into_iter().flatten();
+            ids.filter_map(|id| services.services.get(id))
+                .flat_map(|service| [&service.backends, &service.local, &service.lingering])
+                .flatten()
+                .map(|backend| SocketAddrV4::new(backend.address, backend.port))
+                .collect()
+        };
+        let changed = self.changed.iter();
+        changed.map(|place| (*place, backends(place))).collect()
     }
 }
 

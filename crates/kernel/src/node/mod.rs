@@ -7,6 +7,7 @@
 //! * [`Proxy`]: `skylab-proxy`, a cluster's services;
 //! * [`PolicyAgent`]: `skylab-policy`, the network policies of the node's pods; bits 24 and 25 of
 //!   flows' marks are its own;
+//! * [`HostPorts`]: `skylab-hostport`, the pods' ports on the node itself;
 //! * [`SourceTranslator`]: `skylab-snat`, the address under which pods leave the cluster.
 //!
 //! They do with packets what [`fabric::walk()`] says of a [`fabric::Node`]. An apply changes what
@@ -17,12 +18,14 @@
 //! of one node don't come by.
 
 mod flows;
+mod host_ports;
 mod table;
 
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
 use fabric::{Fabric, HostId, Node, Policies, Services, SourceNat};
 use flows::Touched;
+pub use host_ports::HostPorts;
 use std::sync::Arc;
 use table::Table;
 

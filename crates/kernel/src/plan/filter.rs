@@ -6,6 +6,7 @@
 
 use super::dispatch::*;
 use super::layer;
+use super::member::Kept;
 use super::object::Place;
 use super::unit::{View, Way};
 use crate::classify::{Addresses, Field, Group, Outcome, Program, Sets, Table, is_any, is_every};
@@ -119,9 +120,12 @@ pub(super) fn plan(view: &mut View<'_>, place: &Place, id: &FilterId, way: Way) 
     };
     let list: Vec<&FilterRule> = rules(filter, way).iter().collect();
     let sets = sets(view, &list);
+    let mut kept = Kept::default();
     if !tells_open(filter) {
         let program = Program::compile(filter.kind, &list, &sets);
         emit(view, place, &main, &program, &Verdict::Accept);
+        kept.list(main, program, Verdict::Accept);
+        view.keep(kept);
         return Some(());
     }
     let (open, others): (Vec<_>, Vec<_>) =
@@ -129,8 +133,11 @@ pub(super) fn plan(view: &mut View<'_>, place: &Place, id: &FilterId, way: Way) 
     let verdict = Verdict::Goto(layer::open_chain(view, place, way));
     let program = Program::compile(filter.kind, &open, &sets);
     emit(view, place, &open_rules(id, way), &program, &verdict);
+    kept.list(open_rules(id, way), program, verdict);
     let program = Program::compile(filter.kind, &others, &sets);
     emit(view, place, &main, &program, &Verdict::Accept);
+    kept.list(main, program, Verdict::Accept);
+    view.keep(kept);
     Some(())
 }
 
@@ -161,7 +168,7 @@ fn emit(view: &mut View<'_>, place: &Place, chain: &Name, program: &Program, all
         let map = name(&format!("{chain}.protocols"));
         view.want_set(place, &map, shape(1, DataKind::Verdict, false));
         for (protocol, groups) in &program.protocols {
-            let branch = name(&format!("{chain}.{}", protocol_word(*protocol)));
+            let branch = branch(chain, *protocol);
             view.want_element(place, &map, one(vec![protocol.0]), go_to(&branch));
             let rules = emit_groups(view, place, &branch, groups, allow);
             view.want_chain(place, &branch, None, rules);
@@ -175,13 +182,44 @@ fn emit(view: &mut View<'_>, place: &Place, chain: &Name, program: &Program, all
     view.want_chain(place, chain, None, rules);
 }
 
-fn protocol_word(protocol: Protocol) -> String {
-    match protocol {
-        Protocol::ICMP => "icmp".to_owned(),
-        Protocol::TCP => "tcp".to_owned(),
-        Protocol::UDP => "udp".to_owned(),
-        Protocol(number) => number.to_string(),
+/// A list's chain for one protocol.
+pub(super) fn branch(chain: &Name, protocol: Protocol) -> Name {
+    let word = match protocol {
+        Protocol::ICMP => "icmp",
+        Protocol::TCP => "tcp",
+        Protocol::UDP => "udp",
+        Protocol(number) => return name(&format!("{chain}.{number}")),
+    };
+    name(&format!("{chain}.{word}"))
+}
+
+/// What a class leads to, as an element: where there is one table, the verdict itself.
+pub(super) fn element_of(group: &Group, class: u32, allow: &Verdict) -> Option<Data> {
+    if group.tables.len() > 1 {
+        return Some(Data::Value(number_key(class)));
     }
+    let outcome = group.outcomes.get(&vec![class])?;
+    Some(Data::Verdict(verdict(*outcome, allow)))
+}
+
+fn verdict(outcome: Outcome, allow: &Verdict) -> Verdict {
+    match outcome {
+        Outcome::Allow => allow.clone(),
+        Outcome::Deny => Verdict::Drop,
+    }
+}
+
+/// What the sets of one of a group's tables begin with.
+pub(super) fn table_base(chain: &Name, group: &Group, field: Field) -> String {
+    match group.tables.as_slice() {
+        [_] => format!("{chain}.{}", group.name),
+        _ => format!("{chain}.{}.{}", group.name, field.letter()),
+    }
+}
+
+/// The set of a table's single addresses.
+pub(super) fn single(base: &str) -> Name {
+    name(&format!("{base}.single"))
 }
 
 fn emit_groups(
@@ -193,32 +231,23 @@ fn emit_groups(
 ) -> Vec<Rule> {
     let mut rules = Vec::new();
     for group in groups {
-        let verdict = |outcome: Outcome| match outcome {
-            Outcome::Allow => allow.clone(),
-            Outcome::Deny => Verdict::Drop,
-        };
-        let base = format!("{chain}.{}", group.name);
+        let data = |class: u32| element_of(group, class, allow);
         match group.tables.as_slice() {
             [] => {
                 if let Some(outcome) = group.outcomes.values().next() {
-                    rules.push(vec![Expression::Verdict(verdict(*outcome))]);
+                    rules.push(vec![Expression::Verdict(verdict(*outcome, allow))]);
                 }
             }
             [(field, table)] => {
                 // One field: its table can hold the verdicts themselves.
-                let data = |class: u32| {
-                    group
-                        .outcomes
-                        .get(&vec![class])
-                        .map(|outcome| Data::Verdict(verdict(*outcome)))
-                };
+                let base = table_base(chain, group, *field);
                 let sets = emit_table(view, place, &base, *field, table, DataKind::Verdict, &data);
                 rules.extend(
                     sets.iter()
                         .map(|set| vec![load(*field), decide(set, FIELD)]),
                 );
             }
-            tables => rules.extend(emit_product(view, place, &base, group, tables, &verdict)),
+            _ => rules.extend(emit_product(view, place, chain, group, allow)),
         }
     }
     rules
@@ -228,25 +257,25 @@ fn emit_groups(
 fn emit_product(
     view: &mut View<'_>,
     place: &Place,
-    base: &str,
+    chain: &Name,
     group: &Group,
-    tables: &[(Field, Table)],
-    verdict: &dyn Fn(Outcome) -> Verdict,
+    allow: &Verdict,
 ) -> Vec<Rule> {
-    let outcomes = name(&format!("{base}.outcomes"));
-    let length = 4 * tables.len() as u8;
+    let outcomes = name(&format!("{chain}.{}.outcomes", group.name));
+    let length = 4 * group.tables.len() as u8;
     view.want_set(place, &outcomes, shape(length, DataKind::Verdict, false));
     for (combination, outcome) in &group.outcomes {
         let key = combination
             .iter()
             .flat_map(|class| class.to_ne_bytes())
             .collect();
-        view.want_element(place, &outcomes, one(key), Data::Verdict(verdict(*outcome)));
+        let data = Data::Verdict(verdict(*outcome, allow));
+        view.want_element(place, &outcomes, one(key), data);
     }
     let mut rules: Vec<Rule> = vec![Vec::new()];
-    for (index, (field, table)) in tables.iter().enumerate() {
-        let base = format!("{base}.{}", field.letter());
-        let data = |class: u32| Some(Data::Value(number_key(class)));
+    for (index, (field, table)) in group.tables.iter().enumerate() {
+        let base = table_base(chain, group, *field);
+        let data = |class: u32| element_of(group, class, allow);
         let sets = emit_table(view, place, &base, *field, table, DataKind::Value(4), &data);
         let to = LookupTo::Register(Register(index as u8));
         rules = rules
@@ -310,10 +339,7 @@ fn emit_addresses(
     kind: DataKind,
     data: &dyn Fn(u32) -> Option<Data>,
 ) -> Vec<Name> {
-    let (single, ranges) = (
-        name(&format!("{base}.single")),
-        name(&format!("{base}.ranges")),
-    );
+    let (single, ranges) = (single(base), name(&format!("{base}.ranges")));
     let mut used = Vec::new();
     // The tier of single addresses stays even when it is empty: members come and go.
     view.want_set(place, &single, shape(4, kind, false));

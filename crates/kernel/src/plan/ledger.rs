@@ -5,7 +5,7 @@
 
 use super::object::{Key, Object};
 use super::unit::Unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A thing that becomes different: before and after, either of which may be nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,39 +82,46 @@ impl Ledger {
     pub(crate) fn replace(
         &mut self,
         unit: &Unit,
-        old: &[Key],
+        old: &BTreeSet<Key>,
         new: Vec<(Key, Object)>,
         before: &mut Before,
-    ) -> Vec<Key> {
-        let mut keys = Vec::with_capacity(new.len());
+    ) -> BTreeSet<Key> {
         let mut fresh: BTreeMap<Key, Object> = BTreeMap::new();
         for (key, object) in new {
             fresh.entry(key).or_insert(object);
         }
         for key in old.iter().filter(|key| !fresh.contains_key(key)) {
-            self.touch(key, before);
-            if let Some(rest) = self
-                .wanted
-                .remove(key)
-                .and_then(|wanted| wanted.without(unit))
-            {
-                self.wanted.insert(key.clone(), rest);
-            }
+            self.put(unit, key, None, before);
         }
+        let keys = fresh.keys().cloned().collect();
         for (key, object) in fresh {
-            keys.push(key.clone());
             if matches!(self.wanted.get(&key), Some(Wanted::One(holder, held)) if holder == unit && *held == object)
             {
                 continue;
             }
-            self.touch(&key, before);
-            let wanted = match self.wanted.remove(&key) {
-                None => Wanted::One(unit.clone(), object),
-                Some(wanted) => wanted.with(unit, object),
-            };
-            self.wanted.insert(key, wanted);
+            self.put(unit, &key, Some(object), before);
         }
         keys
+    }
+
+    /// A unit wants a thing to be so now, or doesn't want it any more.
+    pub(crate) fn put(
+        &mut self,
+        unit: &Unit,
+        key: &Key,
+        object: Option<Object>,
+        before: &mut Before,
+    ) {
+        self.touch(key, before);
+        let others = self.wanted.remove(key);
+        let wanted = match (object, others) {
+            (Some(object), None) => Some(Wanted::One(unit.clone(), object)),
+            (Some(object), Some(wanted)) => Some(wanted.with(unit, object)),
+            (None, wanted) => wanted.and_then(|wanted| wanted.without(unit)),
+        };
+        if let Some(wanted) = wanted {
+            self.wanted.insert(key.clone(), wanted);
+        }
     }
 
     fn touch(&self, key: &Key, before: &mut Before) {

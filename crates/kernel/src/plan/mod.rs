@@ -11,6 +11,7 @@ mod gateway;
 mod host;
 mod layer;
 mod ledger;
+mod member;
 mod network;
 mod nic;
 mod node;
@@ -25,13 +26,16 @@ mod unit;
 
 use crate::lint::Wanted;
 use balancer::Balancing;
-use fabric::{Change as EntityChange, Delta, Fabric, HostId};
+use fabric::{AddressSet, AddressSetId, Change as EntityChange, Delta, Fabric, HostId};
+use imbl::ordset::DiffItem;
 pub(crate) use ledger::Change;
 use ledger::Ledger;
+use member::Kept;
 use number::Numbers;
 pub use object::Place;
 pub(crate) use object::{Key, Object, Thing};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use unit::{Entity, Unit};
 
 /// What must change in the kernel, ordered by place and thing.
@@ -71,7 +75,8 @@ impl Plan {
 struct Standing {
     read: BTreeSet<Entity>,
     needs: BTreeSet<Unit>,
-    keys: Vec<Key>,
+    keys: BTreeSet<Key>,
+    kept: Option<Kept>,
 }
 
 /// What the kernel has, and why.
@@ -118,7 +123,6 @@ fn changed_entities(delta: &Delta) -> Vec<Entity> {
             &mut entities,
         );
     }
-    changed(&delta.address_sets, Entity::AddressSet, &mut entities);
     changed(&delta.gateways, Entity::Gateway, &mut entities);
     for change in &delta.nodes {
         node::changed(change, &mut entities);
@@ -127,6 +131,20 @@ fn changed_entities(delta: &Delta) -> Vec<Entity> {
         balancer::changed(change, &mut entities);
     }
     entities
+}
+
+/// The single addresses that joined or left a set; `None` if ranges did, or the set itself came or went.
+fn moved(change: &EntityChange<AddressSetId, AddressSet>) -> Option<Vec<Ipv4Addr>> {
+    let EntityChange::Changed(_, old, new) = change else {
+        return None;
+    };
+    let differing = old.members.diff(&new.members);
+    differing
+        .map(|item| {
+            let (DiffItem::Add(net) | DiffItem::Remove(net)) = item;
+            (net.prefix_len() == 32).then(|| net.addr())
+        })
+        .collect()
 }
 
 impl Realised {
@@ -176,6 +194,7 @@ impl Realised {
             waiting.insert(Unit::Of(entity));
         }
         let mut before = BTreeMap::new();
+        self.follow_members(&delta, desired, &mut waiting, &mut before);
         while let Some(unit) = waiting.pop_first() {
             self.plan_unit(unit, desired, &mut waiting, &mut before);
         }
@@ -183,6 +202,71 @@ impl Realised {
         Plan {
             changes: self.ledger.changes(before),
         }
+    }
+
+    /// Carries addresses that joined or left sets over to those who read the sets, element by element;
+    /// who can't take it so waits to be planned.
+    fn follow_members(
+        &mut self,
+        delta: &Delta,
+        desired: &Fabric,
+        waiting: &mut BTreeSet<Unit>,
+        before: &mut ledger::Before,
+    ) {
+        let mut following: BTreeMap<Unit, BTreeSet<Ipv4Addr>> = BTreeMap::new();
+        for change in &delta.address_sets {
+            let (EntityChange::Added(id, _)
+            | EntityChange::Changed(id, _, _)
+            | EntityChange::Removed(id, _)) = change;
+            let moved = moved(change);
+            let readers = self.readers.get(&Entity::AddressSet(id.clone()));
+            for unit in readers.into_iter().flatten() {
+                match &moved {
+                    Some(addresses) if !waiting.contains(unit) => {
+                        following.entry(unit.clone()).or_default().extend(addresses);
+                    }
+                    _ => {
+                        waiting.insert(unit.clone());
+                    }
+                }
+            }
+        }
+        for (unit, addresses) in following {
+            if waiting.contains(&unit) || self.follow(&unit, &addresses, desired, before).is_none()
+            {
+                waiting.insert(unit);
+            }
+        }
+    }
+
+    /// `None` if the unit must be planned.
+    fn follow(
+        &mut self,
+        unit: &Unit,
+        addresses: &BTreeSet<Ipv4Addr>,
+        desired: &Fabric,
+        before: &mut ledger::Before,
+    ) -> Option<()> {
+        let Unit::FilterIn(place, ..) = unit else {
+            return None;
+        };
+        let standing = self.units.get_mut(unit)?;
+        let was = |id: &AddressSetId| self.fabric.address_sets.get(id).map(|set| &set.members);
+        let is = |id: &AddressSetId| desired.address_sets.get(id).map(|set| &set.members);
+        let elements = standing.kept.as_mut()?.moved(addresses, (&was, &is))?;
+        for (set, keys, data) in elements {
+            let key = Key {
+                place: place.clone(),
+                thing: Thing::Element(set, keys),
+            };
+            let object = data.map(Object::Element);
+            self.ledger.put(unit, &key, object.clone(), before);
+            match object {
+                Some(_) => standing.keys.insert(key),
+                None => standing.keys.remove(&key),
+            };
+        }
+        Some(())
     }
 
     fn plan_unit(
@@ -230,6 +314,7 @@ impl Realised {
                 read: planned.read,
                 needs: planned.needs,
                 keys,
+                kept: planned.kept,
             };
             self.units.insert(unit, standing);
         }

@@ -1,6 +1,7 @@
 //! The kernel's numbers for things: link indexes, routing tables, segments.
 
 use super::balancer::{Draw, Idle};
+use super::node::Pick;
 use fabric::{
     BalancerId, GatewayId, HostId, Layer, Mac, PoolId, PortId, RouteTableId, SegmentId, ServiceId,
 };
@@ -28,6 +29,8 @@ pub(crate) enum Numbered {
     Layer(Layer),
     /// Backends that a service's packets are shared out among.
     Pool(Pool),
+    /// A way of picking a backend.
+    Pick(Pick),
     /// Ranges that may send to load balancers.
     Sources(Vec<Ipv4Net>),
     /// Members that a balancer's node gives flows to.

@@ -4,6 +4,7 @@
 //! down. When an entity changes, the units that read it are planned again, and only they.
 
 use super::balancer::{self, Balancing, Draw, Idle};
+use super::member::Kept;
 use super::node::{self, Pick};
 use super::number::{MembersOf, Numbered, Numbers, Pool};
 use super::object::{Key, Object, Place, Thing};
@@ -96,6 +97,8 @@ pub(crate) struct Planned {
     pub(crate) read: BTreeSet<Entity>,
     /// The units it needs.
     pub(crate) needs: BTreeSet<Unit>,
+    /// What it remembers for members of sets that come and go.
+    pub(super) kept: Option<Kept>,
 }
 
 /// A unit's view of the fabric, which writes down what it reads.
@@ -274,6 +277,11 @@ impl<'a> View<'a> {
         self.planned
             .needs
             .insert(Unit::FilterIn(place.clone(), filter.clone(), way));
+    }
+
+    /// Remembers what the unit's elements follow from, for members that come and go.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.planned.kept = Some(kept);
     }
 
     /// Wants a thing.

@@ -13,47 +13,27 @@ mod mounts;
 mod node;
 mod programs;
 
-use libtest_mimic::{Arguments, Trial};
+pub(crate) use kernel::trials;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A test by its function's name.
-macro_rules! trials {
-    ($($test:ident),* $(,)?) => {
-        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
-            vec![$(libtest_mimic::Trial::test(stringify!($test), || {
-                $test();
-                Ok(())
-            })),*]
-        }
-    };
-}
-pub(crate) use trials;
-
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials: Vec<Trial> = [
-        basics::trials(),
-        escapes::trials(),
-        mounts::trials(),
-        programs::trials(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if arguments.list {
-        return libtest_mimic::run(&arguments, trials).exit_code();
-    }
-    let keys = match node::look_for_shell().and_then(|()| node::make_keys()) {
-        Ok(keys) => keys,
-        Err(error) => {
-            eprintln!("the tests can't be prepared: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    kernel::testing::run_inside_hiding(vec![keys], move |inside| {
-        node::use_factory(inside.factory);
-        let conclusion = libtest_mimic::run(&arguments, trials);
-        node::remove_keys();
-        conclusion.exit_code()
-    })
+    kernel::run_trials!(
+        [basics, escapes, mounts, programs],
+        match prepare() {
+            Ok(hidden) => hidden,
+            Err(error) => {
+                eprintln!("the tests can't be prepared: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        |inside: kernel::launch::Inside| node::use_factory(inside.factory),
+        node::remove_keys
+    )
+}
+
+/// What must not be seen in guests.
+fn prepare() -> std::io::Result<Vec<PathBuf>> {
+    node::look_for_shell()?;
+    Ok(vec![node::make_keys()?])
 }

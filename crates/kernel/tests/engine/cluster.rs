@@ -349,7 +349,13 @@ impl Cluster {
         let mut buffer = [0; 64];
         let mut arrived = None;
         let begun = Instant::now();
+        let mut sent = begun;
         while begun.elapsed() < patience {
+            // A link that has just come up may lose what comes first.
+            if arrived.is_none() && sent.elapsed() > PATIENCE {
+                let _ = client.send(b"ask");
+                sent = Instant::now();
+            }
             for (id, place) in &self.places {
                 for socket in &place.udp {
                     if let Ok((_, peer)) = socket.recv_from(&mut buffer) {

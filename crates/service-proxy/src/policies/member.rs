@@ -55,11 +55,6 @@ impl Pod {
             .find(|(known, of, _)| known == name && *of == protocol)
             .map(|(_, _, number)| *number)
     }
-
-    /// Whether policies that name ports have to look at it.
-    pub(super) fn names_ports(&self) -> bool {
-        !self.ports.is_empty()
-    }
 }
 
 fn labels(object: &Value) -> Value {

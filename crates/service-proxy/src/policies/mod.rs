@@ -13,6 +13,7 @@
 
 mod block;
 mod member;
+mod named;
 mod peer;
 mod rule;
 #[cfg(test)]
@@ -22,8 +23,9 @@ use crate::object::{Name, text};
 use fabric::{AddressSetId, FilterId, Isolation, Policies};
 use imbl::OrdMap;
 use member::{Cluster, Pod};
+use named::NamedPorts;
 use peer::{PeerSet, SetKey};
-use rule::Policy;
+use rule::{Policy, Used};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -38,6 +40,7 @@ pub struct Compiler {
     cluster: Cluster,
     policies: BTreeMap<Name, Policy>,
     sets: BTreeMap<AddressSetId, PeerSet>,
+    ports: NamedPorts,
     /// Which sets each filter names.
     uses: BTreeMap<FilterId, BTreeSet<AddressSetId>>,
     by_node: BTreeMap<String, Isolations>,
@@ -63,17 +66,20 @@ impl Compiler {
     /// A policy is there, new or changed.
     pub fn policy(&mut self, object: &Value) {
         let name = Name::of(object);
-        self.policies.insert(name.clone(), Policy::read(object));
+        let policy = Policy::read(object);
+        let old = self.policies.insert(name.clone(), policy.clone());
         self.compile(&name);
-        self.isolate_namespace(&name.namespace);
+        if old.as_ref().is_none_or(|old| !old.isolates_as(&policy)) {
+            self.isolate_selected(&name.namespace, old.as_ref().into_iter().chain([&policy]));
+        }
     }
 
     /// A policy is gone.
     pub fn policy_gone(&mut self, namespace: &str, name: &str) {
         let name = Name::new(namespace, name);
-        if self.policies.remove(&name).is_some() {
+        if let Some(old) = self.policies.remove(&name) {
             self.compile(&name);
-            self.isolate_namespace(namespace);
+            self.isolate_selected(namespace, [&old]);
         }
     }
 
@@ -111,9 +117,9 @@ impl Compiler {
             set.pod_changed(&self.cluster, name, old.as_ref(), pod.as_ref());
             publish(id, set, &mut self.compiled);
         }
-        if old.iter().chain(&pod).any(Pod::names_ports) {
-            self.recompile_named();
-        }
+        let states = (old.as_ref(), pod.as_ref());
+        let concerned = self.ports.pod_changed(&self.cluster, name, states);
+        self.compile_all(&concerned);
         if let Some(old) = &old {
             self.release(old);
         }
@@ -143,38 +149,35 @@ impl Compiler {
             set.namespace_changed(&self.cluster, namespace);
             publish(id, set, &mut self.compiled);
         }
-        self.recompile_named();
+        let concerned = self.ports.namespace_changed(&self.cluster);
+        self.compile_all(&concerned);
     }
 
-    /// Compiles the policies that name ports again: pods decide which numbers these are.
-    fn recompile_named(&mut self) {
-        let named = self
-            .policies
-            .iter()
-            .filter(|(_, policy)| policy.names_ports());
-        let names: Vec<Name> = named.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            self.compile(&name);
+    fn compile_all(&mut self, policies: &BTreeSet<Name>) {
+        for name in policies {
+            self.compile(name);
         }
     }
 
     /// Writes a policy's filter and sees to its sets.
     fn compile(&mut self, name: &Name) {
         let id = FilterId::from(name.to_string());
-        let mut used: BTreeMap<AddressSetId, SetKey> = BTreeMap::new();
-        match self.policies.get(name) {
+        let used = match self.policies.get(name) {
             Some(policy) => {
-                let filter = policy.filter(name, &self.cluster, &mut used);
+                let (filter, used) = policy.filter(name, &self.cluster, &mut self.ports);
                 let known = self.compiled.filters.get(&id);
                 if known.is_none_or(|known| **known != filter) {
                     self.compiled.filters.insert(id.clone(), Arc::new(filter));
                 }
+                used
             }
             None => {
                 self.compiled.filters.remove(&id);
+                Used::default()
             }
-        }
-        self.keep_sets(&id, used);
+        };
+        self.ports.keep(name, used.ports);
+        self.keep_sets(&id, used.sets);
     }
 
     /// A filter names these sets now, and no others.
@@ -204,10 +207,17 @@ impl Compiler {
         }
     }
 
-    fn isolate_namespace(&mut self, namespace: &str) {
+    /// Policies of a namespace came, changed or went: the pods that they select may be isolated otherwise.
+    fn isolate_selected<'a>(
+        &mut self,
+        namespace: &str,
+        policies: impl IntoIterator<Item = &'a Policy>,
+    ) {
+        let policies: Vec<&Policy> = policies.into_iter().collect();
         let pods: Vec<(Name, Pod)> = self
             .cluster
             .of_namespace(namespace)
+            .filter(|(_, pod)| policies.iter().any(|policy| policy.selects(pod)))
             .map(|(name, pod)| (name.clone(), pod.clone()))
             .collect();
         for (name, pod) in pods {

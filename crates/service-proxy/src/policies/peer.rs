@@ -83,6 +83,11 @@ impl Matcher {
         }
     }
 
+    /// Whether namespaces' labels decide too.
+    pub(super) fn asks_namespaces(&self) -> bool {
+        matches!(self.key.within, Within::Selected(_))
+    }
+
     pub(super) fn has(&self, cluster: &Cluster, name: &Name, pod: &Pod) -> bool {
         let within = || match &self.key.within {
             Within::Namespace(namespace) => *namespace == name.namespace,
@@ -152,7 +157,7 @@ impl PeerSet {
 
     /// A namespace has other labels.
     pub(super) fn namespace_changed(&mut self, cluster: &Cluster, namespace: &str) {
-        if !matches!(self.matcher.key.within, Within::Selected(_)) {
+        if !self.matcher.asks_namespaces() {
             return;
         }
         for (name, pod) in cluster.of_namespace(namespace) {

@@ -2,7 +2,8 @@
 
 use super::block;
 use super::member::{Cluster, Pod};
-use super::peer::{Matcher, NamedPort, SetKey, Within};
+use super::named::{NamedPorts, TallyKey};
+use super::peer::{NamedPort, SetKey, Within};
 use crate::object::{Name, list, port, protocol, text, texts};
 use fabric::{
     AddressMatch, AddressSetId, AddressTerm, Filter, FilterAction, FilterKind, FilterRule,
@@ -13,8 +14,14 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use workloads::Selector;
 
-/// The sets that a filter names.
-type Used = BTreeMap<AddressSetId, SetKey>;
+/// What a filter names.
+#[derive(Debug, Default)]
+pub(super) struct Used {
+    /// Sets.
+    pub(super) sets: BTreeMap<AddressSetId, SetKey>,
+    /// Named ports.
+    pub(super) ports: BTreeSet<TallyKey>,
+}
 
 /// A policy, read.
 #[derive(Clone, Debug)]
@@ -87,23 +94,30 @@ impl Policy {
         selector.is_some_and(|selector| selector.matches_labels(&pod.labels))
     }
 
-    /// Whether its filter depends on how pods name their ports.
-    pub(super) fn names_ports(&self) -> bool {
-        self.ingress
-            .iter()
-            .chain(&self.egress)
-            .flat_map(|rule| rule.ports.iter().flatten())
-            .any(|port| matches!(port, Port::Named(..)))
+    /// Whether it isolates the same pods, in the same directions, as another one of its namespace.
+    pub(super) fn isolates_as(&self, other: &Self) -> bool {
+        self.pods == other.pods
+            && self.isolates_ingress == other.isolates_ingress
+            && self.isolates_egress == other.isolates_egress
     }
 
-    /// Its filter; notes the sets that it names.
-    pub(super) fn filter(&self, name: &Name, cluster: &Cluster, used: &mut Used) -> Filter {
+    /// Its filter, and what that names.
+    pub(super) fn filter(
+        &self,
+        name: &Name,
+        cluster: &Cluster,
+        ports: &mut NamedPorts,
+    ) -> (Filter, Used) {
         let selected = SetKey {
             within: Within::Namespace(name.namespace.clone()),
             pods: self.pods.clone(),
             port: None,
         };
-        let mut writer = Writer { cluster, used };
+        let mut writer = Writer {
+            cluster,
+            ports,
+            used: Used::default(),
+        };
         let mut ingress = Vec::new();
         for (index, rule) in self.ingress.iter().enumerate() {
             writer.ingress(&format!("ingress[{index}]"), rule, &selected, &mut ingress);
@@ -112,14 +126,15 @@ impl Policy {
         for (index, rule) in self.egress.iter().enumerate() {
             writer.egress(&format!("egress[{index}]"), rule, &mut egress);
         }
-        Filter {
+        let filter = Filter {
             id: name.to_string().into(),
             kind: FilterKind::AnyAllow,
             stateful: true,
             tracking: Tracking::Always,
             ingress,
             egress,
-        }
+        };
+        (filter, writer.used)
     }
 }
 
@@ -181,10 +196,11 @@ impl Port {
     }
 }
 
-/// Writes rules, and notes the sets that they name.
+/// Writes rules, and notes what they name.
 struct Writer<'a> {
     cluster: &'a Cluster,
-    used: &'a mut Used,
+    ports: &'a mut NamedPorts,
+    used: Used,
 }
 
 impl Writer<'_> {
@@ -238,7 +254,7 @@ impl Writer<'_> {
 
     fn set(&mut self, key: SetKey) -> AddressTerm {
         let id = key.id();
-        self.used.insert(id.clone(), key);
+        self.used.sets.insert(id.clone(), key);
         AddressTerm::Set(id)
     }
 
@@ -259,14 +275,10 @@ impl Writer<'_> {
     }
 
     /// At which numbers selected pods have a named port.
-    fn numbers(&self, key: &SetKey, protocol: Protocol, name: &str) -> BTreeSet<u16> {
-        let matcher = Matcher::new(key.clone());
-        self.cluster
-            .pods
-            .iter()
-            .filter(|(pod_name, pod)| matcher.has(self.cluster, pod_name, pod))
-            .filter_map(|(_, pod)| pod.port(protocol, name))
-            .collect()
+    fn numbers(&mut self, pods: &SetKey, protocol: Protocol, name: &str) -> BTreeSet<u16> {
+        let (key, numbers) = self.ports.numbers(self.cluster, pods, protocol, name);
+        self.used.ports.insert(key);
+        numbers
     }
 }
 

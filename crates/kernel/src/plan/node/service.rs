@@ -1,9 +1,9 @@
 //! One service of a node, as elements.
 
-use super::pool::{pools, seat};
+use super::pool::{Seating, Signpost, seat};
 use super::services::*;
+use crate::netlink::nftables::Data;
 use crate::netlink::nftables::set::Keys;
-use crate::netlink::nftables::{Data, Verdict};
 use crate::plan::dispatch::*;
 use crate::plan::number::{Numbered, Pool as PoolOf};
 use crate::plan::object::Place;
@@ -68,28 +68,42 @@ impl<'a> Planning<'_, 'a> {
             self.guard(key, sources);
         }
         let policy = self.service.policy(frontend);
-        let chosen = self.service.pool(policy);
-        match chosen {
-            Pool::Of(_) => self.share(false, policy, key),
-            Pool::NoneHere => self.want(REFUSED, key, Data::Verdict(Verdict::Drop)),
-            Pool::None => self.want(REFUSED, key, go_to(&name(REJECT))),
-        }
+        let led = match self.service.pool(policy) {
+            Pool::Of(_) => self.share(key, false, policy),
+            Pool::NoneHere => self.refuse(key, DROPPED),
+            Pool::None => self.refuse(key, REJECTED),
+        };
         if !self.service.translates(frontend) {
             return;
         }
         let short_cut = policy == TrafficPolicy::Local && !frontend.is_internal();
-        let chain = if short_cut { TO_LOCAL } else { TO_POOL };
-        self.want(FRONTENDS, key, go_to(&name(chain)));
-        if short_cut {
-            self.share(true, TrafficPolicy::Cluster, key);
-        }
-        if let Some(chain) = self.masquerade(frontend, policy) {
-            self.want(MASQUERADED, key, go_to(&name(chain)));
+        let signpost = if short_cut {
+            Signpost {
+                first: TO_LOCAL,
+                led,
+                wide: self.share(key, true, TrafficPolicy::Cluster),
+            }
+        } else {
+            Signpost {
+                first: led,
+                led,
+                wide: NOWHERE,
+            }
+        };
+        self.want(FRONTENDS, key, Data::Value(signpost.bytes()));
+        if let Some(how) = self.masquerade(frontend, policy) {
+            self.want(MASQUERADED, key, Data::Value(number_key(how)));
         }
     }
 
-    /// The chain that says whose sources become the node's.
-    fn masquerade(&self, frontend: &Frontend, policy: TrafficPolicy) -> Option<&'static str> {
+    /// Notes what becomes of packets that get no backend.
+    fn refuse(&mut self, key: &[u8], how: u32) -> u32 {
+        self.want(REFUSED, key, Data::Value(number_key(how)));
+        NOWHERE
+    }
+
+    /// Whose sources become the node's.
+    fn masquerade(&self, frontend: &Frontend, policy: TrafficPolicy) -> Option<u32> {
         if frontend.is_internal() {
             let outside = self.settings.pods.is_some().then_some(OUTSIDE);
             return self.settings.masquerade_all.then_some(ALWAYS).or(outside);
@@ -100,8 +114,8 @@ impl<'a> Planning<'_, 'a> {
         })
     }
 
-    /// Leads a frontend to the pool of a policy, by the short cut or not.
-    fn share(&mut self, wide: bool, policy: TrafficPolicy, key: &[u8]) {
+    /// The way from a frontend to the pool of a policy, by the short cut or not.
+    fn share(&mut self, key: &[u8], wide: bool, policy: TrafficPolicy) -> u32 {
         let local = policy == TrafficPolicy::Local;
         let backends = if local {
             &self.service.local
@@ -113,13 +127,17 @@ impl<'a> Planning<'_, 'a> {
             service: self.service.id.clone(),
             local,
         };
-        let affinity = self.service.affinity;
-        let number = seat(self.view, &self.place, &pool, backends, affinity, wide);
-        self.want(&pools(wide), key, Data::Value(number_key(number)));
         for backend in backends {
             let own = backend.address.octets();
             self.want(HAIRPINS, &[own, own].concat(), Data::Nothing);
         }
+        let seating = Seating {
+            pool: &pool,
+            backends,
+            affinity: self.service.affinity,
+            wide,
+        };
+        seat(self.view, &self.place, key, &seating)
     }
 
     /// Lets only these sources in.

@@ -11,17 +11,18 @@
 //! | postrouting | 100 | `postrouting` | sources that must become the node's |
 //!
 //! Everything is found by address, protocol and port in maps; services differ in elements only, so a
-//! packet costs the same whatever their number, and a changed backend is a changed element or two. No
-//! packet's mark is touched: whether to masquerade follows from where the flow's first packet went,
+//! packet costs the same whatever their number, and a changed backend is a changed element or two.
+//! These elements are numbers and addresses, never verdicts: each verdict that goes to a chain makes the
+//! kernel walk all rules and all verdict maps again to find loops. What a number stands for is said by
+//! maps of verdicts that are as small as there are different things to do. No packet's mark is touched: whether to masquerade follows from where the flow's first packet went,
 //! which connection tracking knows.
 
-use super::pool::{picks, pools};
+use super::pool::{FIRST, LED, Signpost, WIDE};
 use crate::netlink::nftables::Base;
 use crate::netlink::nftables::expression::Header;
 use crate::netlink::nftables::set::Keys;
 use crate::netlink::nftables::{
-    Compare, CtKey, Data, DataKind, Expression, Hook, MetaKey, Name, Register, Rule, SetShape,
-    Verdict,
+    Compare, CtKey, Data, DataKind, Expression, Hook, MetaKey, Register, Rule, SetShape, Verdict,
 };
 use crate::plan::dispatch::*;
 use crate::plan::object::{Chain, Object, Place, Thing};
@@ -29,14 +30,21 @@ use crate::plan::unit::View;
 use fabric::HostId;
 use ipnet::Ipv4Net;
 
-/// Frontend → the chain of its kind.
+/// Frontend → where it leads ([`Signpost`]).
 pub(super) const FRONTENDS: &str = "frontends";
-/// Pool and seat → backend.
-pub(super) const BACKENDS: &str = "backends";
-/// Frontend → what becomes of packets that got no backend.
+/// Number → the chain that packets to a frontend go to first.
+pub(super) const WAYS: &str = "ways";
+/// Number → the chain that picks a backend: the same without those that look here, which would be a
+/// loop to the kernel.
+pub(super) const PICKS: &str = "picks";
+/// Frontend → the number of what becomes of packets that got no backend.
 pub(super) const REFUSED: &str = "refused";
-/// Frontend → chain that says whose source becomes the node's.
+/// Number → what becomes of them.
+const REFUSALS: &str = "refusals";
+/// Frontend → the number of the chain that says whose source becomes the node's.
 pub(super) const MASQUERADED: &str = "masqueraded";
+/// Number → that chain.
+const MASQUERADES: &str = "masquerades";
 /// A pod's address twice: it calls itself.
 pub(super) const HAIRPINS: &str = "hairpins";
 /// Cluster addresses.
@@ -56,18 +64,23 @@ const PODS: &str = "pods";
 /// How many clients stay with their backends; beyond, packets are shared out as they come.
 const MOST_CLIENTS: u32 = 1 << 18;
 
-/// The chain of frontends all of whose packets are shared out among one pool.
-pub(super) const TO_POOL: &str = "to.pool";
-/// The chain of external frontends under the policy Local.
-pub(super) const TO_LOCAL: &str = "to.local";
-/// The chain of the short cut past that policy.
-const TO_WIDE: &str = "to.wide";
-/// The chains that masquerade: everything; what isn't a pod's; what is the node's own.
-pub(super) const ALWAYS: &str = "masquerade.always";
-pub(super) const OUTSIDE: &str = "masquerade.outside";
-pub(super) const FROM_NODE: &str = "masquerade.own";
+/// No way: whoever looks it up finds nothing.
+pub(super) const NOWHERE: u32 = 0;
+/// The way of external frontends under the policy Local. Ways to pools have larger numbers.
+pub(super) const TO_LOCAL: u32 = 1;
+/// What becomes of packets that get no backend: they vanish, or the sender is told.
+pub(super) const DROPPED: u32 = 1;
+pub(super) const REJECTED: u32 = 2;
+/// Whose source becomes the node's: everybody's; what isn't a pod's; what is the node's own.
+pub(super) const ALWAYS: u32 = 1;
+pub(super) const OUTSIDE: u32 = 2;
+pub(super) const FROM_NODE: u32 = 3;
+
+/// The chain behind [`TO_LOCAL`], and that of the short cut past the policy.
+const LOCALLY: &str = "to.local";
+const WIDELY: &str = "to.wide";
 /// The chain that tells the sender.
-pub(super) const REJECT: &str = "reject";
+const REJECT: &str = "reject";
 const UNSERVED: &str = "unserved";
 
 /// conntrack's state of a flow's first packets, and its status bit of a translated destination.
@@ -131,29 +144,29 @@ pub(in crate::plan) fn plan_services(view: &mut View<'_>, host: &HostId) -> Opti
 
 fn sets(view: &mut View<'_>, place: &Place) {
     let (verdict, nothing) = (DataKind::Verdict, DataKind::Nothing);
-    let mut sets = vec![
-        (name(FRONTENDS), shape(12, verdict, false)),
-        (name(BACKENDS), shape(8, DataKind::Value(8), false)),
-        (name(REFUSED), shape(12, verdict, false)),
-        (name(MASQUERADED), shape(12, verdict, false)),
-        (name(HAIRPINS), shape(8, nothing, false)),
-        (name(CLUSTER), shape(4, nothing, false)),
-        (name(GUARDED), shape(12, DataKind::Value(4), false)),
-        (name(SOURCES), shape(8, nothing, true)),
-        (name(STAYING), shape(12, nothing, false)),
-        (name(RANGES), shape(4, nothing, true)),
-        (name(PODS), shape(4, nothing, true)),
-    ];
-    for wide in [false, true] {
-        sets.push((pools(wide), shape(12, DataKind::Value(4), false)));
-        sets.push((picks(wide), shape(4, verdict, false)));
-    }
+    let number = DataKind::Value(4);
+    let signpost = DataKind::Value(Signpost::LENGTH);
     let learning = SetShape {
         learns: Some(MOST_CLIENTS),
         ..shape(8, DataKind::Value(8), false)
     };
-    sets.push((name(AFFINITY), learning));
-    for (set, shape) in sets {
+    for (set, shape) in [
+        (name(FRONTENDS), shape(12, signpost, false)),
+        (name(WAYS), shape(4, verdict, false)),
+        (name(PICKS), shape(4, verdict, false)),
+        (name(REFUSED), shape(12, number, false)),
+        (name(REFUSALS), shape(4, verdict, false)),
+        (name(MASQUERADED), shape(12, number, false)),
+        (name(MASQUERADES), shape(4, verdict, false)),
+        (name(HAIRPINS), shape(8, nothing, false)),
+        (name(CLUSTER), shape(4, nothing, false)),
+        (name(GUARDED), shape(12, number, false)),
+        (name(SOURCES), shape(8, nothing, true)),
+        (name(STAYING), shape(12, nothing, false)),
+        (name(RANGES), shape(4, nothing, true)),
+        (name(PODS), shape(4, nothing, true)),
+        (name(AFFINITY), learning),
+    ] {
         view.want_set(place, &set, shape);
     }
 }
@@ -180,27 +193,29 @@ fn from_node() -> [Expression; 2] {
     ]
 }
 
-/// Looks a frontend's pool up and goes to how backends are picked from it.
-fn to_pool(wide: bool) -> Rule {
+/// Reads a frontend's signpost and takes one of the ways on it.
+fn take(map: &str, way: Register) -> Rule {
     let mut rule = frontend().to_vec();
-    rule.extend([find(&pools(wide), R0, R3), decide(&picks(wide), R3)]);
+    rule.extend([find(FRONTENDS, R0, FIRST), decide(map, way)]);
     rule
 }
 
 fn translation(view: &mut View<'_>, place: &Place) {
-    let mut rule = frontend().to_vec();
-    rule.push(decide(FRONTENDS, R0));
+    let rule = take(WAYS, FIRST);
     for (chain, hook) in [("prerouting", Hook::Prerouting), ("output", Hook::Output)] {
         hooked(view, place, chain, (hook, -100, true), vec![rule.clone()]);
     }
-    let chain = |view: &mut View<'_>, chain: &str, rules| {
-        view.want_chain(place, &name(chain), None, rules);
-    };
-    chain(view, TO_POOL, vec![to_pool(false)]);
-    chain(view, TO_WIDE, vec![to_pool(true)]);
-    let pods = vec![source(R0), found(PODS, R0), go(TO_WIDE)];
-    let own = [&from_node()[..], &[go(TO_WIDE)]].concat();
-    chain(view, TO_LOCAL, vec![pods, own, to_pool(false)]);
+    let pods = vec![source(R0), found(PODS, R0), go(WIDELY)];
+    let own = [&from_node()[..], &[go(WIDELY)]].concat();
+    let locally = vec![pods, own, take(PICKS, LED)];
+    view.want_chain(place, &name(LOCALLY), None, locally);
+    view.want_chain(place, &name(WIDELY), None, vec![take(PICKS, WIDE)]);
+    numbered(view, place, WAYS, TO_LOCAL, go_to(&name(LOCALLY)));
+}
+
+/// Says what a number stands for.
+fn numbered(view: &mut View<'_>, place: &Place, map: &str, number: u32, what: Data) {
+    view.want_element(place, &name(map), one(number_key(number)), what);
 }
 
 /// Goes on if the packet opens a flow.
@@ -239,7 +254,8 @@ fn refusal(view: &mut View<'_>, place: &Place) {
         let hook = (hook, priority, false);
         hooked(view, place, chain, hook, vec![rule.clone()]);
     }
-    let refused = [&frontend()[..], &[decide(REFUSED, R0)]].concat();
+    let mut refused = frontend().to_vec();
+    refused.extend([find(REFUSED, R0, R3), decide(REFUSALS, R3)]);
     let elsewhere = vec![destination(R0), found(CLUSTER, R0), go(REJECT)];
     let nobodys = vec![
         destination(R0),
@@ -250,6 +266,9 @@ fn refusal(view: &mut View<'_>, place: &Place) {
     view.want_chain(place, &name(UNSERVED), None, rules);
     let reject = vec![vec![Expression::Reject]];
     view.want_chain(place, &name(REJECT), None, reject);
+    let drop = Data::Verdict(Verdict::Drop);
+    numbered(view, place, REFUSALS, DROPPED, drop);
+    numbered(view, place, REFUSALS, REJECTED, go_to(&name(REJECT)));
 }
 
 fn masquerading(view: &mut View<'_>, place: &Place) {
@@ -265,7 +284,8 @@ fn masquerading(view: &mut View<'_>, place: &Place) {
         Expression::Ct(CtKey::OriginalDestination, R0),
         Expression::Meta(MetaKey::Protocol, R1),
         Expression::Ct(CtKey::OriginalPort, R2),
-        decide(MASQUERADED, R0),
+        find(MASQUERADED, R0, R3),
+        decide(MASQUERADES, R3),
     ]);
     let rules = vec![to_itself, served];
     hooked(
@@ -277,11 +297,12 @@ fn masquerading(view: &mut View<'_>, place: &Place) {
     );
     let outside = vec![source(R0), missing(PODS, R0), Expression::Masquerade];
     let own = [&from_node()[..], &[Expression::Masquerade]].concat();
-    for (chain, rule) in [
-        (ALWAYS, vec![Expression::Masquerade]),
-        (OUTSIDE, outside),
-        (FROM_NODE, own),
+    for (number, chain, rule) in [
+        (ALWAYS, "masquerade.always", vec![Expression::Masquerade]),
+        (OUTSIDE, "masquerade.outside", outside),
+        (FROM_NODE, "masquerade.own", own),
     ] {
-        view.want_chain(place, &Name::from(chain), None, vec![rule]);
+        view.want_chain(place, &name(chain), None, vec![rule]);
+        numbered(view, place, MASQUERADES, number, go_to(&name(chain)));
     }
 }
