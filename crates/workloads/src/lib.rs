@@ -67,6 +67,7 @@ pub use resource::Resource;
 pub use selector::Selector;
 pub use stateful_set::stateful_set;
 pub use volume::{
-    FOLDER as VOLUME_FOLDER, PROVISIONER as VOLUME_PROVISIONER, ephemeral_claims, matching_volume,
-    persistent_volume, persistent_volume_claim, volume_allows,
+    FOLDER as VOLUME_FOLDER, PROVISIONED_BY as VOLUME_PROVISIONED_BY,
+    PROVISIONER as VOLUME_PROVISIONER, ephemeral_claims, matching_volume, persistent_volume,
+    persistent_volume_claim, volume_allows,
 };

@@ -7,11 +7,13 @@
 
 mod authority;
 mod der;
+mod holder;
 mod name;
 mod request;
 pub mod signer;
 
 pub use authority::{Authority, AuthorityError, Issued, Profile, Usage};
+pub(crate) use holder::Holder;
 pub use name::{Subject, subject_of};
 pub use request::{AlternativeName, Request, RequestError};
 

@@ -5,12 +5,10 @@
 //! answered with 401, and a token beside it still counts.
 
 use super::Peer;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use crate::certificates::Holder;
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -37,10 +35,11 @@ pub fn acceptor(certificate: &str, key: &str) -> Result<TlsAcceptor, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(TlsError::of)?;
-    let mut config = ServerConfig::builder_with_provider(provider.clone())
+    let callers = Arc::new(Holder::new(&provider));
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::of)?
-        .with_client_cert_verifier(Arc::new(Shown(provider)))
+        .with_client_cert_verifier(callers)
         .with_single_cert(chain.map_err(TlsError::of)?, key)
         .map_err(TlsError::of)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -63,51 +62,4 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         ..Peer::default()
     };
     Ok((stream, peer))
-}
-
-/// Takes any certificate whose key its holder has, or none.
-#[derive(Debug)]
-struct Shown(Arc<CryptoProvider>);
-
-impl ClientCertVerifier for Shown {
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

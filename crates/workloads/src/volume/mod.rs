@@ -37,8 +37,8 @@ const VOLUMES: Resource = Resource::PersistentVolumes;
 const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 /// The binding is this controller's choice, not the user's.
 const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
-/// Who made a volume.
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+/// The annotation that says who made a volume.
+pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// The node that the scheduler chose for the first pod of a claim.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
