@@ -1,6 +1,6 @@
 //! How a kubelet is set up.
 
-use crate::place::{NodeFiles, Place};
+use crate::place::{Memory, NodeFiles, Place};
 use cri::{Dns, Images, Runtime};
 use kube_client::Client;
 use std::collections::BTreeMap;
@@ -58,6 +58,36 @@ pub struct KubeletConfig {
     pub identity: Option<Identity>,
     /// The server's port, [`PORT`].
     pub port: u16,
+    /// When pods must go.
+    pub eviction: Eviction,
+}
+
+/// How little of something may be available before pods are evicted.
+/// <https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#hard-eviction-thresholds>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eviction {
+    /// Of memory.
+    pub memory_available: Threshold,
+    /// Of the disk that pods' directories and logs are on.
+    pub nodefs_available: Threshold,
+}
+
+impl Default for Eviction {
+    fn default() -> Self {
+        Self {
+            memory_available: Threshold::Bytes(100 << 20),
+            nodefs_available: Threshold::Percent(10),
+        }
+    }
+}
+
+/// An amount of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many hundredths of what the node has.
+    Percent(u8),
 }
 
 /// A mark that keeps pods off.
@@ -174,6 +204,8 @@ pub struct Means {
     pub place: Arc<dyn Place>,
     /// The node's files.
     pub files: Arc<dyn NodeFiles>,
+    /// Where volumes in memory come from.
+    pub memory: Arc<dyn Memory>,
 }
 
 impl fmt::Debug for Means {

@@ -1,7 +1,7 @@
 //! What is left of pods that nobody knows any more: sandboxes, directories.
 
 use crate::config::{KubeletConfig, Means};
-use crate::room;
+use crate::{room, volume};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,17 @@ pub(crate) fn sweep(means: &Means, config: &KubeletConfig, known: &BTreeSet<Stri
             tracing::debug!(%error, "it is removed later");
         }
     }
-    folders(&room::pods(config), |name| known.contains(name));
+    let pods = room::pods(config);
+    for pod in fs::read_dir(&pods).into_iter().flatten().flatten() {
+        if pod
+            .file_name()
+            .to_str()
+            .is_some_and(|uid| !known.contains(uid))
+        {
+            volume::release(&*means.memory, &pod.path().join(room::VOLUMES));
+        }
+    }
+    folders(&pods, |name| known.contains(name));
     folders(&config.logs, |name| {
         let uid = name.rsplit('_').next().unwrap_or_default();
         known.contains(uid)

@@ -6,7 +6,7 @@ use crate::pod::{Pod, Wanted};
 use crate::roster::Roster;
 use crate::shared::Shared;
 use crate::worker::Worker;
-use crate::{events, housekeeping, logs, node, reports, server};
+use crate::{events, eviction, housekeeping, logs, node, reports, server};
 use cri::Event;
 use kube_client::{Mirror, Objects};
 use serde_json::Value;
@@ -54,6 +54,7 @@ impl Kubelet {
         tasks.spawn(node::keep(shared.clone()));
         tasks.spawn(node::renew(shared.clone()));
         tasks.spawn(rotate_logs(shared.clone()));
+        tasks.spawn(eviction::watch(shared.clone(), roster.clone()));
         if let Some(identity) = shared.config.identity.clone() {
             tasks.spawn(server::serve(shared.clone(), roster.clone(), identity));
         }
@@ -247,6 +248,7 @@ impl House {
     }
 
     async fn admit(&self, pod: &Pod) -> Result<(), admission::Rejection> {
+        eviction::admits(pod, *self.shared.pressure.borrow())?;
         let finished = self.roster.finished();
         let others: Vec<&Pod> = self
             .pods

@@ -15,6 +15,7 @@ mod clock;
 mod config;
 mod container;
 mod events;
+mod eviction;
 mod exec;
 mod fd;
 mod fields;
@@ -41,6 +42,9 @@ mod usage;
 mod volume;
 mod worker;
 
-pub use config::{Capacity, Identity, KubeletConfig, Machine, Means, PORT, Pace, Taint};
+pub use config::{
+    Capacity, Eviction, Identity, KubeletConfig, Machine, Means, PORT, Pace, Taint, Threshold,
+};
 pub use kubelet::Kubelet;
-pub use place::{FileKind, Here, Later, NodeFiles, Place};
+pub use place::{FileKind, Here, Later, Memory, NodeFiles, Place};
+pub use volume::power_failure;

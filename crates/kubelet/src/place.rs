@@ -50,6 +50,21 @@ pub enum FileKind {
     Other,
 }
 
+/// Memory as directories on the kubelet's side. Calls block.
+pub trait Memory: Send + Sync {
+    /// Mounts an empty file system at a directory, that holds so many bytes at most.
+    ///
+    /// # Errors
+    /// It can't be mounted.
+    fn mount(&self, at: &Path, size: u64) -> io::Result<()>;
+
+    /// Takes it away with all in it; where nothing is mounted nothing is done.
+    ///
+    /// # Errors
+    /// It can't be taken away.
+    fn unmount(&self, at: &Path) -> io::Result<()>;
+}
+
 /// The files of a node, as its programs see them. Calls block.
 pub trait NodeFiles: Send + Sync {
     /// What is at a path, links followed; `None` where nothing is.

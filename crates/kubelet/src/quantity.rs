@@ -128,6 +128,26 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
+/// Bytes as quantities are written: in the largest unit that leaves no fraction.
+pub(crate) fn bytes(amount: u64) -> String {
+    for (step, units) in [
+        (1024, ["Ki", "Mi", "Gi", "Ti"]),
+        (1000, ["k", "M", "G", "T"]),
+    ] {
+        let (mut amount, mut unit) = (amount, None);
+        for name in units {
+            if amount == 0 || amount % step != 0 {
+                break;
+            }
+            (amount, unit) = (amount / step, Some(name));
+        }
+        if let Some(unit) = unit {
+            return format!("{amount}{unit}");
+        }
+    }
+    amount.to_string()
+}
+
 fn divided_up(amount: i128, by: i128) -> i128 {
     let (whole, rest) = (amount.div_euclid(by), amount.rem_euclid(by));
     whole + i128::from(rest > 0)
@@ -160,6 +180,20 @@ mod tests {
         }
         let read: Quantity = serde_json::from_value(json!(2)).unwrap();
         assert_eq!(read, Quantity::of_units(2));
+    }
+
+    #[test]
+    fn bytes_are_written_as_quantities() {
+        for (amount, text) in [
+            (0, "0"),
+            (1023, "1023"),
+            (100 << 20, "100Mi"),
+            (1536, "1536"),
+            (3 << 10, "3Ki"),
+            (5_000_000, "5M"),
+        ] {
+            assert_eq!(bytes(amount), text);
+        }
     }
 
     #[test]

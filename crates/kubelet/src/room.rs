@@ -4,6 +4,9 @@ use crate::config::KubeletConfig;
 use crate::pod::Metadata;
 use std::path::{Path, PathBuf};
 
+/// What a pod's volumes are in, below all that the kubelet keeps of it.
+pub(crate) const VOLUMES: &str = "volumes";
+
 /// A pod's directories.
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
@@ -37,7 +40,7 @@ impl Room {
 
     /// Its volumes.
     pub(crate) fn volumes(&self) -> PathBuf {
-        self.root.join("volumes")
+        self.root.join(VOLUMES)
     }
 
     /// One of them: `kubernetes.io~empty-dir/cache`.
@@ -68,5 +71,10 @@ impl Room {
 
 /// Where pods' directories are.
 pub(crate) fn pods(config: &KubeletConfig) -> PathBuf {
-    config.directory.join("pods")
+    pods_in(&config.directory)
+}
+
+/// The same, in a kubelet's directory.
+pub(crate) fn pods_in(directory: &Path) -> PathBuf {
+    directory.join("pods")
 }

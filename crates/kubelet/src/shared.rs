@@ -2,6 +2,7 @@
 
 use crate::config::{KubeletConfig, Means};
 use crate::events::Recorder;
+use crate::eviction::{Orders, Pressure};
 use crate::library::Library;
 use crate::reports::Reporter;
 use serde_json::Value;
@@ -30,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) node: watch::Sender<Option<Arc<Value>>>,
     /// How many seconds pods have for their end, once the node is shutting down.
     pub(crate) closing: watch::Sender<Option<u64>>,
+    /// What the node is short of.
+    pub(crate) pressure: watch::Sender<Pressure>,
+    /// The pods that must go.
+    pub(crate) orders: watch::Sender<Orders>,
     /// Where the node's server listens, once it does.
     pub(crate) served: watch::Sender<Option<SocketAddr>>,
     /// Counts what happened by itself in the runtime.
@@ -54,6 +59,8 @@ impl Shared {
             network: watch::Sender::new(None),
             node: watch::Sender::new(None),
             closing: watch::Sender::new(None),
+            pressure: watch::Sender::new(Pressure::default()),
+            orders: watch::Sender::new(Orders::new()),
             served: watch::Sender::new(None),
             happenings: watch::Sender::new(0),
             pulls: Semaphore::new(PULLS),

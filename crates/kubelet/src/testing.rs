@@ -1,6 +1,6 @@
 //! What tests of this crate share.
 
-use crate::config::{Capacity, KubeletConfig, Machine, PORT, Pace};
+use crate::config::{Capacity, Eviction, KubeletConfig, Machine, PORT, Pace};
 use std::net::Ipv4Addr;
 
 /// A node as tests have it.
@@ -36,5 +36,6 @@ pub(crate) fn config() -> KubeletConfig {
         pace: Pace::REAL,
         identity: None,
         port: PORT,
+        eviction: Eviction::default(),
     }
 }

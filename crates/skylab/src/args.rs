@@ -2,7 +2,7 @@
 
 mod cluster;
 
-pub(crate) use cluster::{Image, Kube};
+pub(crate) use cluster::{Image, Kube, Node};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Capture(Capture),
     /// Show or set what a region can launch: its vCPU quota, and types that AWS has run out of
     Capacity(Capacity),
-    /// Make, list and delete Kubernetes clusters
+    /// Make, list and delete Kubernetes clusters, stop and start their nodes
     #[command(subcommand)]
     Kube(Kube),
     /// Bring, list and remove images that every node of the clusters has

@@ -24,6 +24,9 @@ pub(crate) enum Program {
     /// The network plugin of plain clusters, as container runtimes call it
     #[command(hide = true)]
     CniPtp,
+    /// The plugin of plain clusters' host ports, as container runtimes call it
+    #[command(hide = true)]
+    CniPortmap,
     /// A node's service proxy
     #[command(hide = true)]
     KubeProxy {
@@ -54,6 +57,7 @@ pub(crate) fn run(program: Program) -> Result<u8, Failure> {
     match program {
         Program::ExampleWeb => ended(example_web::run()),
         Program::CniPtp => Ok(u8::try_from(cni::ptp::main()).unwrap_or(FAILED)),
+        Program::CniPortmap => Ok(u8::try_from(cni::portmap::main()).unwrap_or(FAILED)),
         Program::KubeProxy {
             config,
             hostname_override,

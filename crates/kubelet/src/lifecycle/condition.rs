@@ -14,6 +14,10 @@ const OURS: [&str; 5] = [
     "PodScheduled",
 ];
 
+/// The condition of pods that end for their node's sake.
+/// <https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions>
+const DISRUPTION: &str = "DisruptionTarget";
+
 /// A condition before it has its time.
 struct Finding {
     kind: &'static str,
@@ -49,6 +53,7 @@ pub(super) fn all(
     status: &PodStatus,
     before: &[Condition],
     sandbox: bool,
+    disrupted: Option<&str>,
     now: SystemTime,
 ) -> Vec<Condition> {
     let mut conditions: Vec<Condition> = pod
@@ -56,6 +61,7 @@ pub(super) fn all(
         .conditions
         .iter()
         .filter(|condition| !OURS.contains(&condition.kind.as_str()))
+        .filter(|condition| disrupted.is_none() || condition.kind != DISRUPTION)
         .cloned()
         .collect();
     let network = if sandbox {
@@ -70,7 +76,12 @@ pub(super) fn all(
         containers_ready(pod, status, "ContainersReady"),
         Finding::holds("PodScheduled"),
     ];
-    for finding in findings {
+    let disruption = disrupted.map(|message| Finding {
+        reason: "TerminationByKubelet",
+        message: message.to_owned(),
+        ..Finding::holds(DISRUPTION)
+    });
+    for finding in findings.into_iter().chain(disruption) {
         let status = if finding.holds { "True" } else { "False" };
         let known = before.iter().find(|c| c.kind == finding.kind);
         let since = known

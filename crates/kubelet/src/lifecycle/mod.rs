@@ -11,7 +11,7 @@
 //! <https://kubernetes.io/docs/concepts/workloads/pods/init-containers/>,
 //! <https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/>.
 //!
-//! Not modelled: static pods, in-place resizing, eviction under pressure, checkpoints.
+//! Not modelled: static pods, in-place resizing, checkpoints.
 
 mod action;
 mod backoff;
@@ -92,10 +92,20 @@ struct Ending {
     grace: u64,
     /// How it failed, unless its containers' exit codes tell: a reason and a message.
     failure: Option<(String, String)>,
+    /// Whether it ends for its node's sake.
+    evicted: bool,
     /// Whether the API was asked to forget it.
     deleting: bool,
     /// Whether the node forgot it.
     forgotten: bool,
+}
+
+impl Ending {
+    /// Why the pod ends for its node's sake, if it does.
+    fn disrupted(&self) -> Option<&str> {
+        let (_, message) = self.failure.as_ref().filter(|_| self.evicted)?;
+        Some(message)
+    }
 }
 
 /// A pod's volumes.
@@ -184,11 +194,12 @@ impl Lifecycle {
         Event::warning(reason, message)
     }
 
-    /// The pod must end within so many seconds, and has failed for a reason.
+    /// The pod must end within so many seconds for its node's sake, and has failed for a reason.
     pub(crate) fn evict(&mut self, grace: u64, reason: &str, message: &str) {
         self.shorten(grace);
         if let Some(ending) = &mut self.ending {
             ending.failure = Some((reason.to_owned(), message.to_owned()));
+            ending.evicted = true;
         }
     }
 
@@ -300,6 +311,7 @@ impl Lifecycle {
                 self.ending = Some(Ending {
                     grace,
                     failure: None,
+                    evicted: false,
                     deleting: false,
                     forgotten: false,
                 });

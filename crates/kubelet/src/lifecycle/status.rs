@@ -1,7 +1,7 @@
 //! What is told of a pod, and how it is written.
 
 use super::container_status::close;
-use super::{Lifecycle, Scene, condition, phase};
+use super::{Ending, Lifecycle, Scene, condition, phase};
 use crate::pod::{ContainerStatus, Pod, PodStatus, Role, State};
 use serde_json::{Value, json};
 
@@ -36,6 +36,7 @@ impl Lifecycle {
             &status,
             &before.conditions,
             sandbox.is_some(),
+            self.ending.as_ref().and_then(Ending::disrupted),
             scene.now,
         );
         status

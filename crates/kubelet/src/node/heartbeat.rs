@@ -31,6 +31,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     };
     keeper.register().await;
     let mut closing = keeper.shared.closing.subscribe();
+    let mut pressure = keeper.shared.pressure.subscribe();
     let enforced = "Updated Node Allocatable limit across pods";
     tell(
         &keeper.shared,
@@ -42,6 +43,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = sleep(if ready { look } else { EAGER }) => {}
             Ok(()) = closing.changed() => {}
+            Ok(()) = pressure.changed() => {}
         }
     }
 }
@@ -181,7 +183,10 @@ impl Keeper {
         }
         let config = &self.shared.config;
         let now = SystemTime::now();
-        let (conditions, events) = self.conditions.update(&config.name, &trouble, now);
+        let pressure = *self.shared.pressure.borrow();
+        let (conditions, events) = self
+            .conditions
+            .update(&config.name, &trouble, pressure, now);
         let status = object::status(config, conditions, images);
         (status, trouble.is_empty(), events)
     }

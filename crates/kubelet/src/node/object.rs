@@ -3,6 +3,7 @@
 
 use crate::clock;
 use crate::config::{Capacity, KubeletConfig};
+use crate::eviction::Pressure;
 use crate::lifecycle::Event;
 use cri::Image;
 use serde_json::{Map, Value, json};
@@ -35,31 +36,12 @@ impl Conditions {
         &mut self,
         name: &str,
         trouble: &Trouble,
+        pressure: Pressure,
         now: SystemTime,
     ) -> (Vec<Value>, Vec<Event>) {
         let mut events = Vec::new();
-        let pressures = [
-            (
-                "MemoryPressure",
-                "KubeletHasSufficientMemory",
-                "kubelet has sufficient memory available",
-                "NodeHasSufficientMemory",
-            ),
-            (
-                "DiskPressure",
-                "KubeletHasNoDiskPressure",
-                "kubelet has no disk pressure",
-                "NodeHasNoDiskPressure",
-            ),
-            (
-                "PIDPressure",
-                "KubeletHasSufficientPID",
-                "kubelet has sufficient PID available",
-                "NodeHasSufficientPID",
-            ),
-        ];
-        for (kind, reason, message, told) in pressures {
-            if self.set(kind, false, reason, message, now) {
+        for (kind, holds, (reason, message, told)) in pressures(pressure) {
+            if self.set(kind, holds, reason, message, now) {
                 events.push(status_event(name, told));
             }
         }
@@ -108,6 +90,53 @@ impl Conditions {
         }
         changed
     }
+}
+
+/// The conditions that say what a node is short of: whether each holds, its reason and message, and the
+/// reason of the event that tells of it.
+fn pressures(
+    pressure: Pressure,
+) -> [(
+    &'static str,
+    bool,
+    (&'static str, &'static str, &'static str),
+); 3] {
+    let memory = if pressure.memory {
+        (
+            "KubeletHasInsufficientMemory",
+            "kubelet has insufficient memory available",
+            "NodeHasInsufficientMemory",
+        )
+    } else {
+        (
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+            "NodeHasSufficientMemory",
+        )
+    };
+    let disk = if pressure.disk {
+        (
+            "KubeletHasDiskPressure",
+            "kubelet has disk pressure",
+            "NodeHasDiskPressure",
+        )
+    } else {
+        (
+            "KubeletHasNoDiskPressure",
+            "kubelet has no disk pressure",
+            "NodeHasNoDiskPressure",
+        )
+    };
+    let numbers = (
+        "KubeletHasSufficientPID",
+        "kubelet has sufficient PID available",
+        "NodeHasSufficientPID",
+    );
+    [
+        ("MemoryPressure", pressure.memory, memory),
+        ("DiskPressure", pressure.disk, disk),
+        ("PIDPressure", false, numbers),
+    ]
 }
 
 fn status_event(name: &str, reason: &str) -> Event {
@@ -273,7 +302,8 @@ mod tests {
 
     fn node(trouble: &Trouble, conditions: &mut Conditions, now: i64) -> (Value, Vec<String>) {
         let config = config();
-        let (known, events) = conditions.update("n1", trouble, at(now));
+        let none = Pressure::default();
+        let (known, events) = conditions.update("n1", trouble, none, at(now));
         let status = status(&config, known, Vec::new());
         let node = registration(&config, status);
         (node, events.into_iter().map(|e| e.message).collect())
@@ -335,6 +365,24 @@ mod tests {
         assert_eq!(told, ["Node n1 status is now: NodeNotReady"]);
         assert_eq!(gone["status"]["conditions"][3]["message"], "x,y");
         assert!(!same(&ready["status"], &gone["status"]));
+    }
+
+    /// K8S-RUN: what a node is short of is told as upstream tells it.
+    #[test]
+    fn pressure_is_a_condition() {
+        let mut conditions = Conditions::default();
+        node(&Vec::new(), &mut conditions, 0);
+        let short = Pressure {
+            memory: true,
+            disk: false,
+        };
+        let (known, told) = conditions.update("n1", &Vec::new(), short, at(10));
+        assert_eq!(known[0]["type"], "MemoryPressure");
+        assert_eq!(known[0]["status"], "True");
+        assert_eq!(known[0]["reason"], "KubeletHasInsufficientMemory");
+        assert_eq!(known[1]["status"], "False");
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].reason, "NodeHasInsufficientMemory");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) use status::{
     Condition, ContainerStatus, PodStatus, Running, State, Terminated, VolumeMountStatus, Waiting,
 };
 pub(crate) use volume::{
-    ConfigSource, DownwardSource, HostPath, Item, Projected, TokenSource, Volume,
+    ConfigSource, DownwardSource, EmptyDir, HostPath, Item, Projected, TokenSource, Volume,
 };
 
 use serde::Deserialize;
@@ -83,7 +83,18 @@ pub(crate) struct Spec {
     pub(crate) enable_service_links: Option<bool>,
     pub(crate) readiness_gates: Vec<ReadinessGate>,
     pub(crate) priority: Option<i64>,
+    pub(crate) tolerations: Vec<Toleration>,
     pub(crate) os: Named,
+}
+
+/// A taint that a pod doesn't mind.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Toleration {
+    pub(crate) key: String,
+    pub(crate) operator: String,
+    pub(crate) value: String,
+    pub(crate) effect: String,
 }
 
 /// When a container that ended is started again.
@@ -143,6 +154,16 @@ pub(crate) struct DnsOption {
 pub(crate) struct Unreadable(#[from] serde_json::Error);
 
 impl Pod {
+    /// Whether it doesn't mind a taint that has no value.
+    pub(crate) fn tolerates(&self, key: &str, effect: &str) -> bool {
+        self.spec.tolerations.iter().any(|toleration| {
+            let exists = toleration.operator == "Exists";
+            (toleration.effect.is_empty() || toleration.effect == effect)
+                && (toleration.key == key || (toleration.key.is_empty() && exists))
+                && (exists || toleration.value.is_empty())
+        })
+    }
+
     /// Reads an object.
     pub(crate) fn read(object: &Value) -> Result<Self, Unreadable> {
         Ok(Self::deserialize(without_nulls(object))?)

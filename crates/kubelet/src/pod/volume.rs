@@ -32,6 +32,13 @@ pub(crate) struct EmptyDir {
     pub(crate) size_limit: Option<Quantity>,
 }
 
+impl EmptyDir {
+    /// Whether it is in memory, and not on disk.
+    pub(crate) fn is_memory(&self) -> bool {
+        self.medium == "Memory"
+    }
+}
+
 /// A file or directory of the node.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

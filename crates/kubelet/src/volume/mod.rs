@@ -3,18 +3,20 @@
 //!
 //! Modelled: `emptyDir`, `configMap`, `secret`, `downwardAPI`, `projected`, `hostPath`,
 //! `persistentVolumeClaim` and generic `ephemeral` ones, where the persistent volume is a `hostPath` or
-//! `local` one. Not modelled: CSI and the in-tree plugins of clouds; block devices; memory as
-//! an `emptyDir`'s medium (it is a directory like any other, which its containers share and which outlives
-//! them) and an `emptyDir`'s limit.
+//! `local` one. Not modelled: CSI and the in-tree plugins of clouds; block devices; huge pages as an
+//! `emptyDir`'s medium.
 
 mod atomic;
 mod claim;
+mod empty_dir;
 mod host_path;
 mod ownership;
 mod part;
 mod payload;
 mod token;
 
+pub use empty_dir::power_failure;
+pub(crate) use empty_dir::release;
 pub(crate) use part::find as part;
 pub(crate) use payload::decoded;
 
@@ -116,8 +118,8 @@ struct Making<'a> {
 
 impl Making<'_> {
     async fn volume(&self, volume: &Volume) -> Result<Source, Failure> {
-        if volume.empty_dir.is_some() {
-            return Ok(self.empty_dir(volume).await?);
+        if let Some(empty) = &volume.empty_dir {
+            return Ok(self.empty_dir(&volume.name, empty).await?);
         }
         if let Some(source) = &volume.config_map {
             let files = self.config_map(source, source.default_mode).await?;
@@ -156,29 +158,6 @@ impl Making<'_> {
         Err(Failure::SetUp(format!(
             "no volume plugin matched name: kubernetes.io/{kind}"
         )))
-    }
-
-    async fn empty_dir(&self, volume: &Volume) -> Result<Source, String> {
-        let path = self.room.volume("empty-dir", &volume.name);
-        let group = self.pod.spec.security_context.fs_group;
-        let made = path.clone();
-        blocking(move || {
-            if made.is_dir() {
-                return Ok(());
-            }
-            let made_it = ownership::make_directory(&made, 0o777);
-            made_it.map_err(|error| told(&made, &error))?;
-            match group {
-                Some(group) => ownership::give(&made, group, false),
-                None => Ok(()),
-            }
-        })
-        .await?;
-        Ok(Source {
-            at: MountSource::Kubelet(path),
-            read_only: false,
-            ours: false,
-        })
     }
 
     /// Files that change as one.

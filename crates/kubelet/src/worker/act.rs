@@ -60,6 +60,10 @@ impl Work {
             Action::Remove(ids) => self.remove(ids).await,
             Action::Unmount => {
                 let volumes = self.room.volumes();
+                let held = volumes.clone();
+                self.shared
+                    .blocking(move |means| volume::release(&*means.memory, &held))
+                    .await;
                 remove(volumes.as_path()).await;
                 Outcome::Unmounted
             }

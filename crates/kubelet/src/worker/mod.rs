@@ -8,6 +8,7 @@ mod probes;
 mod pull;
 mod start;
 
+use crate::eviction;
 use crate::lifecycle::{Action, Event, Health, Instance, Lifecycle, Limits, Scene, Seen, Todo};
 use crate::pod::{PodStatus, Wanted};
 use crate::room::Room;
@@ -88,6 +89,7 @@ impl Worker {
         let mut network = self.shared.network.subscribe();
         let mut happenings = self.shared.happenings.subscribe();
         let mut closing = self.shared.closing.subscribe();
+        let mut orders = self.shared.orders.subscribe();
         loop {
             self.take_wish();
             if let Some(grace) = *closing.borrow_and_update()
@@ -95,6 +97,13 @@ impl Worker {
             {
                 self.life
                     .evict(grace.min(self.wanted.pod.grace()), "Terminated", SHUT_DOWN);
+            }
+            let uid = &self.wanted.pod.metadata.uid;
+            let order = orders.borrow_and_update().get(uid).cloned();
+            if let Some(why) = order
+                && !self.life.ending()
+            {
+                self.life.evict(eviction::GRACE, eviction::REASON, &why);
             }
             while let Ok(result) = self.results.try_recv() {
                 self.take_result(result);
@@ -123,6 +132,7 @@ impl Worker {
                         _ = network.changed() => {}
                         _ = happenings.changed() => {}
                         _ = closing.changed() => {}
+                        _ = orders.changed() => {}
                         () = self.news(until) => {}
                     }
                 }

@@ -6,6 +6,7 @@ use cri::{
     ImageError, ImageId, Images, Process, Runtime, RuntimeError, Sandbox, SandboxId, SandboxSpec,
     Streams, Usage,
 };
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -21,6 +22,8 @@ struct State {
     containers: Vec<(Container, ContainerSpec)>,
     made: u64,
     network: Option<String>,
+    /// Bytes of memory by container's name, where they aren't a few.
+    memory: BTreeMap<String, u64>,
     hearing: Vec<Sender<Event>>,
 }
 
@@ -34,6 +37,12 @@ impl Fake {
     /// Takes the network away, or brings it.
     pub(crate) fn set_network(&self, trouble: Option<&str>) {
         self.state.lock().unwrap().network = trouble.map(str::to_owned);
+    }
+
+    /// Lets containers of a name use so many bytes of memory.
+    pub(crate) fn use_memory(&self, name: &str, bytes: u64) {
+        let mut state = self.state.lock().unwrap();
+        state.memory.insert(name.to_owned(), bytes);
     }
 
     /// What the newest container of a name was asked to be.
@@ -276,10 +285,13 @@ impl Runtime for Fake {
         TcpStream::connect((Ipv4Addr::LOCALHOST, port))
     }
 
-    fn usage(&self, _: &ContainerId) -> Option<Usage> {
+    fn usage(&self, id: &ContainerId) -> Option<Usage> {
+        let state = self.state.lock().unwrap();
+        let mut all = state.containers.iter();
+        let (container, _) = all.find(|(container, _)| container.id == *id)?;
         Some(Usage {
             cpu_nanoseconds: 1_500_000_000,
-            memory_bytes: 4096,
+            memory_bytes: state.memory.get(&container.name).copied().unwrap_or(4096),
         })
     }
 

@@ -8,15 +8,19 @@ use kube::outward::{Identity, Outward};
 use kube::serve::{Authenticator, Keys, Server};
 use kube::store::{Change, Store};
 use kube_client::{Client, Config, Credential, Direct};
-use kubelet::{Capacity, FileKind, Here, Kubelet, KubeletConfig, Machine, Means, NodeFiles, Pace};
+use kubelet::{
+    Capacity, Eviction, FileKind, Here, Kubelet, KubeletConfig, Machine, Means, Memory, NodeFiles,
+    Pace,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
@@ -72,12 +76,29 @@ impl NodeFiles for Files {
     }
 }
 
+/// Memory that is a directory like any other: where it is mounted and how much it holds.
+#[derive(Debug, Default)]
+pub(crate) struct FakeMemory(pub(crate) Mutex<BTreeMap<PathBuf, u64>>);
+
+impl Memory for FakeMemory {
+    fn mount(&self, at: &Path, size: u64) -> io::Result<()> {
+        self.0.lock().unwrap().insert(at.to_owned(), size);
+        Ok(())
+    }
+
+    fn unmount(&self, at: &Path) -> io::Result<()> {
+        self.0.lock().unwrap().remove(at);
+        Ok(())
+    }
+}
+
 pub(crate) struct World {
     authority: Authority,
     trusted: String,
     address: SocketAddr,
     pub(crate) admin: Client,
     pub(crate) runtime: Arc<Fake>,
+    pub(crate) memory: Arc<FakeMemory>,
     pub(crate) folder: PathBuf,
     pub(crate) kubelet: Option<Kubelet>,
 }
@@ -161,6 +182,7 @@ impl World {
             address,
             admin,
             runtime: Arc::default(),
+            memory: Arc::default(),
             folder,
             kubelet: None,
         };
@@ -209,6 +231,7 @@ impl World {
             client: client(self.address, &self.trusted, credential),
             place: Arc::new(Here),
             files: Arc::new(Files),
+            memory: self.memory.clone(),
         };
         let capacity = Capacity {
             cpu_millis: 2000,
@@ -248,6 +271,7 @@ impl World {
                 authority: self.trusted.clone(),
             }),
             port: free_port(),
+            eviction: Eviction::default(),
         };
         self.kubelet = Some(Kubelet::start(config, means));
     }

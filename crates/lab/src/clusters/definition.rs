@@ -32,6 +32,9 @@ pub(super) struct NodeDefinition {
     pub(super) name: String,
     /// Which of the cluster's nodes it is: its addresses come from it.
     pub(super) number: u8,
+    /// Whether its user stopped it.
+    #[serde(default)]
+    pub(super) stopped: bool,
 }
 
 impl Definition {
@@ -59,6 +62,7 @@ impl Definition {
                 .map(|number| NodeDefinition {
                     name: format!("{name}-node-{}", u16::from(number) + 1),
                     number,
+                    stopped: false,
                 })
                 .collect(),
         })

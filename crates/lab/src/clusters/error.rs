@@ -36,6 +36,19 @@ pub enum ClusterError {
     /// More nodes than ranges for their pods.
     #[error("a plain cluster has {} nodes at most", network::MOST_NODES)]
     TooManyNodes,
+    /// A cluster has no such node.
+    #[error("cluster {cluster} has no node {name:?}; it has {known}")]
+    NoNode {
+        /// The cluster.
+        cluster: String,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A node is so already.
+    #[error("node {0} is {word} already", word = if *.1 { "running" } else { "stopped" })]
+    NodeIsSo(String, /** Whether it runs. */ bool),
     /// A pod has no network at the moment.
     #[error("pod {0} does not run now, or shares its node's network")]
     NotRunning(String),

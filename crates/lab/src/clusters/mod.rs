@@ -12,7 +12,9 @@ mod network;
 mod node;
 mod outward;
 mod running;
+mod switch;
 mod view;
+mod volumes;
 
 pub use error::ClusterError;
 pub use kubeconfig::Kubeconfig;

@@ -217,6 +217,13 @@ impl Layout {
         );
     }
 
+    /// Switches a node's machine on or off.
+    pub(super) fn switch_node(&self, fabric: &mut Fabric, name: &str, on: bool) {
+        if let Some(host) = fabric.hosts.get_mut(&self.node(name)) {
+            Arc::make_mut(host).running = on;
+        }
+    }
+
     /// Takes a node out of the network.
     pub(super) fn remove_node(&self, fabric: &mut Fabric, name: &str) {
         let host = self.node(name);

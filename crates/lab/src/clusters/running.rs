@@ -4,7 +4,7 @@ use super::audit::Events;
 use super::definition::Definition;
 use super::journal::{self, Journal};
 use super::node::Node;
-use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node, outward};
+use super::{ClusterError, ClusterInfo, Ground, PORT, VERSION, network, node, outward, volumes};
 use crate::cloud::unix_time;
 use crate::store::Record;
 use crate::{entropy, socket};
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Running {
     pub(super) definition: Definition,
     pub(super) cluster: Cluster,
-    nodes: BTreeMap<String, Node>,
+    pub(super) nodes: BTreeMap<String, Node>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -88,6 +88,9 @@ impl Running {
             let serving = serve(listener, tls.clone(), server.clone());
             tasks.push(ground.runtime.spawn(serving));
         }
+        let folder = ground.volumes.join(&definition.name);
+        let tidying = volumes::tidy(cluster.clone(), folder);
+        tasks.push(ground.runtime.spawn(tidying));
         let nodes = node::start(ground, &definition)?;
         tracing::info!(
             cluster = definition.name,

@@ -9,8 +9,8 @@ use fabric::{Fabric, HostId};
 use kube::object;
 use kube::store::Store;
 use serde_json::Value;
-use service_proxy::policies;
 use service_proxy::services::{Catalog, Options};
+use service_proxy::{host_ports, policies};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -73,4 +73,10 @@ fn add_pod(fabric: &mut Fabric, definition: &Definition, pod: &Value) {
     };
     let host = pod_host(object::namespace(pod), object::name(pod));
     fabric.attach_pod(&host, &node, address);
+    let ports = host_ports::of(pod, address);
+    let entry = Arc::make_mut(fabric.nodes.entry(node).or_default());
+    for port in ports {
+        let id = port.id.clone();
+        entry.services.services.insert(id, Arc::new(port));
+    }
 }

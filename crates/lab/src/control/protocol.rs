@@ -80,6 +80,15 @@ pub enum KubeRequest {
     Delete(String),
     /// How clients reach this one.
     Kubeconfig(String),
+    /// Switch a node off, as when its power fails, or on again.
+    Node {
+        /// The cluster.
+        cluster: String,
+        /// The node.
+        node: String,
+        /// Whether on.
+        on: bool,
+    },
 }
 
 /// What is asked of images.

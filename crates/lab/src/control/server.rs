@@ -146,6 +146,8 @@ fn answer(
             let kind = match error {
                 ClusterError::Name(_)
                 | ClusterError::TooManyNodes
+                | ClusterError::NoNode { .. }
+                | ClusterError::NodeIsSo(..)
                 | ClusterError::Missing { .. } => RefusalKind::Invalid,
                 _ => RefusalKind::Failed,
             };
@@ -180,6 +182,9 @@ fn kube(clusters: &Clusters, asked: KubeRequest) -> Result<Reply, ClusterError> 
             Reply::Clusters(Vec::new())
         }
         KubeRequest::Kubeconfig(name) => Reply::Kubeconfig(clusters.kubeconfig(&name)?),
+        KubeRequest::Node { cluster, node, on } => {
+            Reply::Clusters(vec![clusters.switch_node(&cluster, &node, on)?])
+        }
     })
 }
 

@@ -23,6 +23,19 @@ impl Guests {
         lock(&self.inner.appointed).insert(host, Arc::new(appointment));
     }
 
+    /// Ends an appointed machine at once, as when its power fails; its disk stays. When it is next needed
+    /// it is booted again.
+    pub fn halt(&self, host: &HostId) {
+        let machine = lock(&self.inner.machines).get(host).cloned();
+        if let Some(machine) = machine {
+            let guest = lock(&machine).guest.take();
+            if let Some(guest) = guest {
+                // Others may hold it for a moment more.
+                guest.shut_down();
+            }
+        }
+    }
+
     /// Ends an appointed machine and forgets it with its disk.
     pub fn dismiss(&self, host: &HostId) {
         lock(&self.inner.appointed).remove(host);

@@ -1,7 +1,8 @@
 //! Places of a Kubernetes cluster, in a fabric that its view was put into.
 
 use super::{NoSuchPlace, Place, list};
-use fabric::{Fabric, Frontend, HostId};
+use fabric::{Fabric, Frontend, HostId, Service};
+use std::sync::Arc;
 
 /// The host of a pod that has a network of its own.
 pub(crate) fn pod_host(namespace: &str, name: &str) -> HostId {
@@ -67,7 +68,12 @@ pub(super) fn service(fabric: &Fabric, namespace: &str, name: &str) -> Result<Pl
             called_at: Some(port),
         }),
         None => {
+            let has_address = |service: &&Arc<Service>| {
+                let mut frontends = service.frontends.iter();
+                frontends.any(|frontend| matches!(frontend, Frontend::Cluster { .. }))
+            };
             let mut known: Vec<String> = services()
+                .filter(has_address)
                 .map(|service| service_of(service.id.as_str()).to_owned())
                 .collect();
             known.dedup();

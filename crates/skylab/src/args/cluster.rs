@@ -11,6 +11,7 @@ Examples:
   skylab kube create dev --kubeconfig dev.yaml
   kubectl --kubeconfig dev.yaml get namespaces
   skylab kube list
+  skylab kube node stop dev dev-node-1
   skylab kube delete dev")]
 pub(crate) enum Kube {
     /// Make a cluster
@@ -34,6 +35,35 @@ pub(crate) enum Kube {
     Delete {
         /// Its name
         name: String,
+    },
+    /// Stop a node as when its power fails, or start it again
+    #[command(subcommand)]
+    Node(Node),
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Nobody tells the cluster that a node stops: it is NotReady once its lease isn't renewed, and its pods are
+replaced elsewhere when their tolerations' time is over. Its disk stays.
+
+Examples:
+  skylab kube node stop dev dev-node-1
+  kubectl --kubeconfig dev.yaml get nodes --watch
+  skylab kube node start dev dev-node-1")]
+pub(crate) enum Node {
+    /// Stop a node
+    Stop {
+        /// The cluster's name
+        cluster: String,
+        /// The node's name
+        node: String,
+    },
+    /// Start a node that was stopped
+    Start {
+        /// The cluster's name
+        cluster: String,
+        /// The node's name
+        node: String,
     },
 }
 

@@ -1,6 +1,6 @@
 //! `skylab kube`: plain Kubernetes clusters.
 
-use crate::args::Kube;
+use crate::args::{Kube, Node};
 use crate::failure::Failure;
 use lab::clusters::{ClusterInfo, Kubeconfig};
 use lab::control::{self, ControlError, KubeRequest, Reply, Request};
@@ -22,8 +22,25 @@ pub(crate) fn run(state: &StateDir, kube: Kube) -> Result<u8, Failure> {
             clusters(state, KubeRequest::Delete(name.clone()))?;
             println!("Cluster {name} is gone.");
         }
+        Kube::Node(Node::Stop { cluster, node }) => {
+            switch(state, &cluster, &node, false)?;
+            println!("Node {node} is off.");
+        }
+        Kube::Node(Node::Start { cluster, node }) => {
+            switch(state, &cluster, &node, true)?;
+            println!("Node {node} is on.");
+        }
     }
     Ok(0)
+}
+
+fn switch(state: &StateDir, cluster: &str, node: &str, on: bool) -> Result<(), ControlError> {
+    let request = KubeRequest::Node {
+        cluster: cluster.to_owned(),
+        node: node.to_owned(),
+        on,
+    };
+    clusters(state, request).map(drop)
 }
 
 fn create(state: &StateDir, name: &str, nodes: usize, file: Option<&Path>) -> Result<(), Failure> {

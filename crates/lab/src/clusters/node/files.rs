@@ -1,13 +1,27 @@
-//! A node's files, for its kubelet.
+//! A node's files and memory, for its kubelet.
 
 use kernel::guest::{Guest, PathKind};
-use kubelet::{FileKind, NodeFiles};
+use kernel::launch::{mount_memory, unmount};
+use kubelet::{FileKind, Memory, NodeFiles};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The files of the guest that is the node.
 pub(super) struct GuestFiles(pub(super) Arc<Guest>);
+
+/// Memory in the lab's own view.
+pub(super) struct LabMemory;
+
+impl Memory for LabMemory {
+    fn mount(&self, at: &Path, size: u64) -> io::Result<()> {
+        mount_memory(at, size)
+    }
+
+    fn unmount(&self, at: &Path) -> io::Result<()> {
+        unmount(at)
+    }
+}
 
 /// What can be at a path, with the kubelet's word for each.
 const KINDS: [(PathKind, FileKind); 5] = [

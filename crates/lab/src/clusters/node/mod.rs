@@ -17,15 +17,20 @@ use crate::internet;
 use ::image::{NodeImages, Registries};
 use ::runtime::{NodeOptions, NodeRuntime};
 use cri::Dns;
+use fabric::HostId;
 use images::{LabImages, NodeDial};
 use kernel::guest::GuestFile;
 use kube::certificates::Subject;
 use kube_client::{Client, Config, Credential};
-use kubelet::{Identity, Kubelet, KubeletConfig, Means, Pace};
+use kubelet::{Eviction, Identity, Kubelet, KubeletConfig, Means, Pace};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What is the kubelet's of a node's directory.
+const KUBELET: &str = "kubelet";
 
 /// A node at work. When it is dropped its kubelet is gone at once.
 pub(super) struct Node {
@@ -53,11 +58,54 @@ pub(super) fn start(
     let arranging = ground.cloud.arrange("nodes", move |fabric| {
         for node in &nodes {
             layout.add_node(fabric, &node.name, node.number);
+            layout.switch_node(fabric, &node.name, !node.stopped);
         }
     });
     ground.runtime.block_on(arranging)?;
     let begin = |node: &NodeDefinition| Ok((node.name.clone(), begin(ground, definition, node)?));
-    definition.nodes.iter().map(begin).collect()
+    let nodes = definition.nodes.iter().filter(|node| !node.stopped);
+    nodes.map(begin).collect()
+}
+
+/// Switches a node on: its machine boots, and its runtime and kubelet start.
+pub(super) fn switch_on(
+    ground: &Ground,
+    definition: &Definition,
+    node: &NodeDefinition,
+) -> Result<Node, ClusterError> {
+    switch(ground, definition, node, true)?;
+    begin(ground, definition, node)
+}
+
+/// Switches a node off, as when its power fails: nobody is told, and its disk stays.
+pub(super) fn switch_off(
+    ground: &Ground,
+    definition: &Definition,
+    node: &NodeDefinition,
+) -> Result<(), ClusterError> {
+    let host = definition.layout().node(&node.name);
+    ground.guests.halt(&host);
+    kubelet::power_failure(&directory(&host).join(KUBELET), &files::LabMemory);
+    switch(ground, definition, node, false)
+}
+
+/// What the lab keeps for a node while it runs.
+fn directory(host: &HostId) -> PathBuf {
+    let name = format!("node-{}", host.as_str().replace('/', "-"));
+    kernel::launch::runtime_directory().join(name)
+}
+
+fn switch(
+    ground: &Ground,
+    definition: &Definition,
+    node: &NodeDefinition,
+    on: bool,
+) -> Result<(), ClusterError> {
+    let (layout, name) = (definition.layout(), node.name.clone());
+    let switching = ground.cloud.arrange("nodes", move |fabric| {
+        layout.switch_node(fabric, &name, on);
+    });
+    Ok(ground.runtime.block_on(switching)?)
 }
 
 /// Ends a cluster's nodes and takes them out of its network.
@@ -79,7 +127,7 @@ pub(super) fn dismiss(ground: &Ground, definition: &Definition) -> Result<(), Cl
     Ok(ground.runtime.block_on(leaving)?)
 }
 
-/// The machine of a node, with the network plugin set up.
+/// The machine of a node, with the network plugins set up.
 fn appointment(node: &NodeDefinition) -> Appointment {
     let network = json!({
         "cniVersion": "1.1.0", "name": "skylab",
@@ -87,12 +135,19 @@ fn appointment(node: &NodeDefinition) -> Appointment {
             "type": "skylab-ptp",
             "range": network::pods_of(node.number).to_string(),
             "mtu": network::MTU,
+        }, {
+            "type": "skylab-portmap",
+            "capabilities": {"portMappings": true},
         }],
     });
     let file = |path: &str, contents: String, mode| GuestFile {
         path: path.into(),
         contents: contents.into_bytes(),
         mode,
+    };
+    let plugin = |name: &str| {
+        let path = format!("/opt/cni/bin/skylab-{name}");
+        file(&path, format!("#!/bin/sh\nexec skylab cni-{name}\n"), 0o755)
     };
     Appointment {
         hostname: node.name.clone(),
@@ -103,11 +158,8 @@ fn appointment(node: &NodeDefinition) -> Appointment {
                 network.to_string(),
                 0o600,
             ),
-            file(
-                "/opt/cni/bin/skylab-ptp",
-                "#!/bin/sh\nexec skylab cni-ptp\n".to_owned(),
-                0o755,
-            ),
+            plugin("ptp"),
+            plugin("portmap"),
         ],
     }
 }
@@ -141,8 +193,7 @@ fn begin(
         registries,
     );
     let images = Arc::new(LabImages(images));
-    let directory = kernel::launch::runtime_directory()
-        .join(format!("node-{}", host.as_str().replace('/', "-")));
+    let directory = directory(&host);
     let runtime = Arc::new(NodeRuntime::new(NodeOptions {
         guest: guest.clone(),
         address: Some(network::node_address(node.number)),
@@ -158,6 +209,7 @@ fn begin(
         client: client(definition, node, &place)?,
         place: Arc::new(place),
         files: Arc::new(files::GuestFiles(guest)),
+        memory: Arc::new(files::LabMemory),
     };
     let config = config(ground, definition, node, &directory)?;
     let _runtime = ground.runtime.enter();
@@ -222,7 +274,7 @@ fn config(
             servers: vec![internet::RESOLVER.to_string()],
             ..Dns::default()
         },
-        directory: directory.join("kubelet"),
+        directory: directory.join(KUBELET),
         logs: directory.join("logs"),
         volumes: ground.volumes.join(&definition.name),
         pace: match ground.pace {
@@ -238,5 +290,6 @@ fn config(
             authority: certificates.authority.clone(),
         }),
         port: kubelet::PORT,
+        eviction: Eviction::default(),
     })
 }
