@@ -1,20 +1,10 @@
-//! How fast packets go.
+//! Packets to measure with.
 
 use super::world::World;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What makes a 64-byte packet with the headers of IP and UDP.
 pub(crate) const PAYLOAD: [u8; 64 - 28] = [0; 64 - 28];
-
-/// How often a second something can be done, of so many times.
-pub(crate) fn rate(count: u32, mut send: impl FnMut() -> std::io::Result<()>) -> f64 {
-    let begun = Instant::now();
-    for _ in 0..count {
-        // A full queue is a packet lost, which the counters show.
-        let _ = send();
-    }
-    f64::from(count) / begun.elapsed().as_secs_f64()
-}
 
 /// Packets that came through to the receiver's interface.
 pub(crate) fn arrived(world: &World) -> u64 {
