@@ -1,6 +1,6 @@
 //! What load balancers are in the fabric.
 
-use crate::load_balancer::Ground;
+use crate::ground::Ground;
 use aws::compile::{self, Outside};
 use aws::model::State;
 use aws::model::load_balancer::{Probe, TargetKey, health};

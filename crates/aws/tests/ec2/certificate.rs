@@ -1,7 +1,7 @@
 //! AWS Certificate Manager: certificates brought and asked for.
 
 use crate::account::{Account, Refused};
-use crate::load_balancer::Ground;
+use crate::ground::Ground;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Classic load balancers.
 
 use crate::account::Document;
-use crate::load_balancer::Ground;
+use crate::ground::Ground;
 use aws::model::InstanceId;
 use aws::model::classic_load_balancer::{instance, key};
 use aws::model::load_balancer::Probe;

@@ -1,112 +1,6 @@
 //! Application, network and gateway load balancers: what they are made of, and what they refuse.
 
-use crate::account::{Account, Document};
-
-/// An account with a VPC that reaches the internet and a subnet in each of two zones.
-pub(crate) struct Ground {
-    pub(crate) account: Account,
-    pub(crate) vpc: String,
-    pub(crate) subnets: [String; 2],
-}
-
-impl Ground {
-    pub(crate) fn new() -> Self {
-        let mut account = Account::new();
-        let vpc = account.vpc("10.0.0.0/16");
-        account.internet_gateway(&vpc);
-        let mut subnet = |cidr, zone| {
-            let asked = [
-                ("VpcId", vpc.as_str()),
-                ("CidrBlock", cidr),
-                ("AvailabilityZone", zone),
-            ];
-            account.make("subnetId", "CreateSubnet", &asked)
-        };
-        let subnets = [
-            subnet("10.0.1.0/24", "us-west-2a"),
-            subnet("10.0.2.0/24", "us-west-2b"),
-        ];
-        Self {
-            account,
-            vpc,
-            subnets,
-        }
-    }
-
-    pub(crate) fn ok(&mut self, action: &str, asked: &[(&str, &str)]) -> Document {
-        self.account
-            .balancing(action, asked)
-            .unwrap_or_else(|(code, message)| panic!("{action} {asked:?}: {code}: {message}"))
-    }
-
-    /// Calls what must be refused: the code and the words. Nothing may have changed.
-    pub(crate) fn refusal(&mut self, action: &str, asked: &[(&str, &str)]) -> (String, String) {
-        let before = self.account.state.clone();
-        match self.account.balancing(action, asked) {
-            Ok(document) => panic!("{action} {asked:?} succeeded: {}", document.0),
-            Err(refusal) => {
-                assert!(self.account.state.changes(&before).is_empty(), "{action}");
-                refusal
-            }
-        }
-    }
-
-    pub(crate) fn refused(&mut self, action: &str, asked: &[(&str, &str)]) -> String {
-        self.refusal(action, asked).0
-    }
-
-    /// A balancer in both subnets: its ARN.
-    pub(crate) fn balancer(&mut self, name: &str, more: &[(&str, &str)]) -> String {
-        let subnets = self.subnets.clone();
-        let mut asked = vec![
-            ("Name", name),
-            ("Subnets.member.1", subnets[0].as_str()),
-            ("Subnets.member.2", subnets[1].as_str()),
-        ];
-        asked.extend(more);
-        self.ok("CreateLoadBalancer", &asked).one("LoadBalancerArn")
-    }
-
-    /// A target group of instances: its ARN.
-    pub(crate) fn group(&mut self, name: &str, protocol: &str, more: &[(&str, &str)]) -> String {
-        let vpc = self.vpc.clone();
-        let mut asked = vec![
-            ("Name", name),
-            ("Protocol", protocol),
-            ("Port", "80"),
-            ("VpcId", vpc.as_str()),
-        ];
-        asked.extend(more);
-        self.ok("CreateTargetGroup", &asked).one("TargetGroupArn")
-    }
-
-    /// A listener that forwards to a group: its ARN.
-    pub(crate) fn listener(
-        &mut self,
-        balancer: &str,
-        protocol: &str,
-        port: &str,
-        group: &str,
-    ) -> String {
-        let asked = [
-            ("LoadBalancerArn", balancer),
-            ("Protocol", protocol),
-            ("Port", port),
-            ("DefaultActions.member.1.Type", "forward"),
-            ("DefaultActions.member.1.TargetGroupArn", group),
-        ];
-        self.ok("CreateListener", &asked).one("ListenerArn")
-    }
-
-    /// The interfaces that a service made with such a description.
-    pub(crate) fn interfaces(&mut self, description: &str) -> Document {
-        let asked = [
-            ("Filter.1.Name", "description"),
-            ("Filter.1.Value.1", description),
-        ];
-        self.account.ok("DescribeNetworkInterfaces", &asked)
-    }
-}
+use crate::ground::Ground;
 
 /// AWS-ALB: a balancer is named as AWS names it and has an interface in each subnet, which nobody but the service
 /// changes and which holds its subnet.
@@ -139,6 +33,8 @@ fn an_application_load_balancer_has_nodes() {
     assert_eq!(there.one("Code"), "active");
     assert_eq!(there.all("ZoneName"), ["us-west-2a", "us-west-2b"]);
     assert_eq!(there.one("Scheme"), "internet-facing");
+    let reserved = ground.ok("DescribeCapacityReservation", &[("LoadBalancerArn", &arn)]);
+    assert!(reserved.all("CapacityUnits").is_empty());
     let nodes = ground.interfaces(&format!("ELB app/web/{hash}"));
     assert_eq!(nodes.all("requesterId"), ["amazon-elb"; 2]);
     assert_eq!(nodes.all("requesterManaged"), ["true"; 2]);

@@ -11,6 +11,7 @@ mod certificate;
 mod classic_load_balancer;
 mod filtering;
 mod fuzz;
+mod ground;
 mod instance;
 mod listener_rule;
 mod load_balancer;
@@ -18,6 +19,9 @@ mod network;
 mod parameters;
 mod refusals;
 mod routing;
+mod rule_action;
+mod scaling_balanced;
+
 mod sequences;
 mod target_group;
 mod template;

@@ -3,7 +3,9 @@
 use super::super::{Call, Outcome as Answered};
 use super::{instance, page, tag};
 use crate::model::State;
-use crate::model::auto_scaling::{self, AutoScalingGroup, Bounds, Changes, Policy, Process};
+use crate::model::auto_scaling::{
+    self, AutoScalingGroup, Balancers, Bounds, Changes, Policy, Process,
+};
 use std::sync::Arc;
 use wire::Timestamp;
 use wire::autoscaling::{
@@ -43,6 +45,12 @@ pub(super) fn create(
     };
     let (name, tags) = (request.auto_scaling_group_name, tag::read(request.tags)?);
     auto_scaling::create(&mut call.state, call.context, &name, bounds, changes, tags)?;
+    for of in [
+        Balancers::TargetGroups(&request.target_group_ar_ns),
+        Balancers::Classic(&request.load_balancer_names),
+    ] {
+        auto_scaling::attach_balancers(&mut call.state, call.context, &name, of)?;
+    }
     Ok(Nothing {})
 }
 
@@ -176,6 +184,7 @@ fn view(state: &State, group: &AutoScalingGroup) -> View {
             launch_template_name: Some(group.template.name.clone()),
             version: Some(group.template.version.clone()),
         }),
+        load_balancer_names: group.load_balancers.clone(),
         max_size: number(group.max),
         min_size: number(group.min),
         new_instances_protected_from_scale_in: Some(group.protect_new),
@@ -185,6 +194,7 @@ fn view(state: &State, group: &AutoScalingGroup) -> View {
         status: group.deleting.then(|| "Delete in progress".to_owned()),
         suspended_processes: group.suspended.iter().copied().map(suspension).collect(),
         tags: tag::view(group),
+        target_group_ar_ns: group.target_groups.clone(),
         termination_policies: names(&group.policies),
         vpc_zone_identifier: Some(subnets.join(",")),
         ..Default::default()

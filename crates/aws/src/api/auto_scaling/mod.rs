@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html>
 
 mod activity;
+mod balancing;
 mod group;
 mod instance;
 mod scale;
@@ -79,6 +80,12 @@ pub fn auto_scaling(
         SetInstanceProtection => instance::protect,
         AttachInstances => instance::attach,
         DetachInstances => instance::detach,
+        AttachLoadBalancerTargetGroups => balancing::attach_target_groups,
+        DetachLoadBalancerTargetGroups => balancing::detach_target_groups,
+        DescribeLoadBalancerTargetGroups => balancing::describe_target_groups,
+        AttachLoadBalancers => balancing::attach_load_balancers,
+        DetachLoadBalancers => balancing::detach_load_balancers,
+        DescribeLoadBalancers => balancing::describe_load_balancers,
         DescribeScalingActivities => activity::describe,
         CreateOrUpdateTags => tag::create_or_update,
         DeleteTags => tag::delete,

@@ -60,9 +60,17 @@ fn observe(state: &mut State, context: &Context, key: &GroupKey) {
             (Stage::Pending, Some(InstanceState::Running)) => {
                 auto_scaling::finish(state, key, id, context.now);
                 edit_member(state, key, id, |member| member.stage = Stage::InService);
+                auto_scaling::join(state, context, key, id);
             }
             (Stage::Terminating, _) => {}
-            (_, Some(InstanceState::Pending | InstanceState::Running)) => {}
+            (_, Some(InstanceState::Pending | InstanceState::Running)) => {
+                let grace = context.pace.timer(i64::from(group.grace));
+                let asked = group.health_check == "ELB" && group.does(Process::HealthCheck);
+                let due = asked && member.since + grace <= context.now;
+                if due && member.healthy && auto_scaling::verdict(state, &group, id).1 {
+                    edit_member(state, key, id, |member| member.healthy = false);
+                }
+            }
             // EC2's own health check: it isn't running any more.
             _ if group.does(Process::HealthCheck) => {
                 edit_member(state, key, id, |member| member.healthy = false);
@@ -151,6 +159,7 @@ pub(super) fn terminate(
         format!("Terminating EC2 instance: {id}"),
         why,
     );
+    auto_scaling::leave(state, context, key, id);
     instance::edit(state, id, |instance| {
         instance.disable_api_termination = false;
     });

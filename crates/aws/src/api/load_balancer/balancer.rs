@@ -10,8 +10,9 @@ use crate::model::{Refusal, State, elastic_ip};
 use wire::Timestamp;
 use wire::elbv2::{
     AvailabilityZone, CreateLoadBalancerInput, CreateLoadBalancerOutput, DeleteLoadBalancerInput,
-    DeleteLoadBalancerOutput, DescribeLoadBalancerAttributesInput,
-    DescribeLoadBalancerAttributesOutput, DescribeLoadBalancersInput, DescribeLoadBalancersOutput,
+    DeleteLoadBalancerOutput, DescribeCapacityReservationInput, DescribeCapacityReservationOutput,
+    DescribeLoadBalancerAttributesInput, DescribeLoadBalancerAttributesOutput,
+    DescribeLoadBalancersInput, DescribeLoadBalancersOutput,
     EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum as OnPrivateLink, IpAddressType,
     LoadBalancer as View, LoadBalancerAddress, LoadBalancerAttribute, LoadBalancerSchemeEnum,
     LoadBalancerState, LoadBalancerStateEnum, LoadBalancerTypeEnum,
@@ -288,5 +289,21 @@ pub(super) fn modify_attributes(
     let balancer = load_balancer::find(&call.state, call.context, arn)?;
     Ok(ModifyLoadBalancerAttributesOutput {
         attributes: attributes(balancer),
+    })
+}
+
+/// How often a day a reservation may be made smaller.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/capacity-unit-reservation.html>
+const DECREASES: i32 = 2;
+
+/// Nobody can reserve capacity here, so there is no reservation to tell of.
+pub(super) fn describe_capacity_reservation(
+    call: &mut Call<'_>,
+    request: DescribeCapacityReservationInput,
+) -> Outcome<DescribeCapacityReservationOutput> {
+    load_balancer::find(&call.state, call.context, &request.load_balancer_arn)?;
+    Ok(DescribeCapacityReservationOutput {
+        decrease_requests_remaining: Some(DECREASES),
+        ..Default::default()
     })
 }

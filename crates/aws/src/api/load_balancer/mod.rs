@@ -119,6 +119,7 @@ pub fn answer(
         AddTags => tag::add,
         RemoveTags => tag::remove,
         DescribeTags => tag::describe,
+        DescribeCapacityReservation => balancer::describe_capacity_reservation,
         DescribeAccountLimits => limit::describe_account_limits,
     };
     Ok(Answer {

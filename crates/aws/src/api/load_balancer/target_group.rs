@@ -57,7 +57,8 @@ pub(super) fn create(
         name: request.name,
         target_type: request.target_type.map(|of| of.as_str().to_owned()),
         protocol: protocol(request.protocol)?,
-        protocol_version: request.protocol_version,
+        // Terraform sends an empty one where there is none.
+        protocol_version: request.protocol_version.filter(|of| !of.is_empty()),
         port: request.port,
         vpc: request.vpc_id,
         health_check: health_check!(request),

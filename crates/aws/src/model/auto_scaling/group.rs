@@ -122,6 +122,8 @@ pub fn create(
         policies: vec![Policy::Default],
         protect_new: false,
         tags,
+        target_groups: Vec::new(),
+        load_balancers: Vec::new(),
         suspended: Vec::new(),
         members: BTreeMap::new(),
         deleting: false,

@@ -172,8 +172,9 @@ pub fn attach(
         tag::mark(state, context, id.as_str(), "instance", marks);
         edit(state, &key, |group| {
             group.desired += 1;
-            group.members.insert(id, member);
+            group.members.insert(id.clone(), member);
         });
+        join(state, context, &key, &id);
     }
     Ok(())
 }
@@ -196,6 +197,7 @@ pub fn detach(
         if decrement {
             decrement_desired(state, context, name)?;
         }
+        leave(state, context, &key, &InstanceId::from(id.as_str()));
         edit(state, &key, |group| {
             group.members.remove(id.as_str());
             group.cause = format!("instance {id} was detached in response to a user request.");

@@ -3,12 +3,15 @@
 //! <https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-groups.html>
 
 mod activity;
+mod balancing;
 mod choice;
 mod group;
 mod member;
 
 pub(crate) use activity::uuid;
 pub use activity::{Activity, Outcome, activities_of, begin, finish, forget_activities};
+pub use balancing::{Balancers, attach_balancers, detach_balancers, verdict};
+pub(crate) use balancing::{join, leave};
 pub use choice::{Policy, emptiest, surplus};
 pub use group::{Bounds, Changes, create, set_desired, update};
 pub use member::{Member, Stage, attach, detach, protect, set_health, terminate};
@@ -85,6 +88,12 @@ pub struct AutoScalingGroup {
     pub protect_new: bool,
     /// Its tags by key: the value, and whether instances get it.
     pub tags: BTreeMap<String, GroupTag>,
+    /// The target groups that its instances are in, by ARN.
+    #[serde(default)]
+    pub target_groups: Vec<String>,
+    /// The classic load balancers that its instances are in, by name.
+    #[serde(default)]
+    pub load_balancers: Vec<String>,
     /// What it does not do at present.
     pub suspended: Vec<Process>,
     /// Its instances by id.

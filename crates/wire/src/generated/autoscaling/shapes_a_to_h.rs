@@ -44,6 +44,22 @@ shape! { request AttachInstancesQuery {
     instance_ids: Vec<String> = "InstanceIds", "InstanceIds";
 }  }
 
+shape! { response AttachLoadBalancerTargetGroupsResultType {
+}  }
+
+shape! { request AttachLoadBalancerTargetGroupsType {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    target_group_ar_ns: Vec<String> = "TargetGroupARNs", "TargetGroupARNs";
+}  }
+
+shape! { response AttachLoadBalancersResultType {
+}  }
+
+shape! { request AttachLoadBalancersType {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    load_balancer_names: Vec<String> = "LoadBalancerNames", "LoadBalancerNames";
+}  }
+
 shape! { response AutoScalingGroup {
     auto_scaling_group_arn: Option<String> = "", "AutoScalingGroupARN";
     auto_scaling_group_name: Option<String> = "", "AutoScalingGroupName";
@@ -160,13 +176,15 @@ shape! { request CreateAutoScalingGroupType {
     health_check_grace_period: Option<i32> = "HealthCheckGracePeriod", "HealthCheckGracePeriod";
     health_check_type: Option<String> = "HealthCheckType", "HealthCheckType";
     launch_template: Option<LaunchTemplateSpecification> = "LaunchTemplate", "LaunchTemplate";
+    load_balancer_names: Vec<String> = "LoadBalancerNames", "LoadBalancerNames";
     max_size: i32 = "MaxSize", "MaxSize";
     min_size: i32 = "MinSize", "MinSize";
     new_instances_protected_from_scale_in: Option<bool> = "NewInstancesProtectedFromScaleIn", "NewInstancesProtectedFromScaleIn";
     tags: Vec<Tag> = "Tags", "Tags";
+    target_group_ar_ns: Vec<String> = "TargetGroupARNs", "TargetGroupARNs";
     termination_policies: Vec<String> = "TerminationPolicies", "TerminationPolicies";
     vpc_zone_identifier: Option<String> = "VPCZoneIdentifier", "VPCZoneIdentifier";
-} refuses ["AvailabilityZoneDistribution", "AvailabilityZoneIds", "AvailabilityZoneImpairmentPolicy", "CapacityRebalance", "CapacityReservationSpecification", "Context", "DefaultInstanceWarmup", "DeletionProtection", "DesiredCapacityType", "InstanceId", "InstanceLifecyclePolicy", "InstanceMaintenancePolicy", "LaunchConfigurationName", "LifecycleHookSpecificationList", "LoadBalancerNames", "MaxInstanceLifetime", "MixedInstancesPolicy", "PlacementGroup", "ServiceLinkedRoleARN", "SkipZonalShiftValidation", "TargetGroupARNs", "TrafficSources"] }
+} refuses ["AvailabilityZoneDistribution", "AvailabilityZoneIds", "AvailabilityZoneImpairmentPolicy", "CapacityRebalance", "CapacityReservationSpecification", "Context", "DefaultInstanceWarmup", "DeletionProtection", "DesiredCapacityType", "InstanceId", "InstanceLifecyclePolicy", "InstanceMaintenancePolicy", "LaunchConfigurationName", "LifecycleHookSpecificationList", "MaxInstanceLifetime", "MixedInstancesPolicy", "PlacementGroup", "ServiceLinkedRoleARN", "SkipZonalShiftValidation", "TrafficSources"] }
 
 shape! { request CreateOrUpdateTagsType {
     tags: Vec<Tag> = "Tags", "Tags";
@@ -194,6 +212,28 @@ shape! { request DescribeAutoScalingInstancesType {
     next_token: Option<String> = "NextToken", "NextToken";
 }  }
 
+shape! { request DescribeLoadBalancerTargetGroupsRequest {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    max_records: Option<i32> = "MaxRecords", "MaxRecords";
+    next_token: Option<String> = "NextToken", "NextToken";
+}  }
+
+shape! { response DescribeLoadBalancerTargetGroupsResponse {
+    load_balancer_target_groups: Vec<LoadBalancerTargetGroupState> = "", "LoadBalancerTargetGroups";
+    next_token: Option<String> = "", "NextToken";
+}  }
+
+shape! { request DescribeLoadBalancersRequest {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    max_records: Option<i32> = "MaxRecords", "MaxRecords";
+    next_token: Option<String> = "NextToken", "NextToken";
+}  }
+
+shape! { response DescribeLoadBalancersResponse {
+    load_balancers: Vec<LoadBalancerState> = "", "LoadBalancers";
+    next_token: Option<String> = "", "NextToken";
+}  }
+
 shape! { request DescribeScalingActivitiesType {
     activity_ids: Vec<String> = "ActivityIds", "ActivityIds";
     auto_scaling_group_name: Option<String> = "AutoScalingGroupName", "AutoScalingGroupName";
@@ -219,6 +259,22 @@ shape! { request DetachInstancesQuery {
     auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
     instance_ids: Vec<String> = "InstanceIds", "InstanceIds";
     should_decrement_desired_capacity: bool = "ShouldDecrementDesiredCapacity", "ShouldDecrementDesiredCapacity";
+}  }
+
+shape! { response DetachLoadBalancerTargetGroupsResultType {
+}  }
+
+shape! { request DetachLoadBalancerTargetGroupsType {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    target_group_ar_ns: Vec<String> = "TargetGroupARNs", "TargetGroupARNs";
+}  }
+
+shape! { response DetachLoadBalancersResultType {
+}  }
+
+shape! { request DetachLoadBalancersType {
+    auto_scaling_group_name: String = "AutoScalingGroupName", "AutoScalingGroupName";
+    load_balancer_names: Vec<String> = "LoadBalancerNames", "LoadBalancerNames";
 }  }
 
 shape! { response EnabledMetric {

@@ -88,6 +88,16 @@ shape! { both LaunchTemplateSpecification {
     version: Option<String> = "Version", "Version";
 }  }
 
+shape! { response LoadBalancerState {
+    load_balancer_name: Option<String> = "", "LoadBalancerName";
+    state: Option<String> = "", "State";
+}  }
+
+shape! { response LoadBalancerTargetGroupState {
+    load_balancer_target_group_arn: Option<String> = "", "LoadBalancerTargetGroupARN";
+    state: Option<String> = "", "State";
+}  }
+
 shape! { response MemoryGiBPerVCpuRequest {
     max: Option<f64> = "", "Max";
     min: Option<f64> = "", "Min";

@@ -35,6 +35,13 @@ closed! { AuthenticateOidcActionConditionalBehaviorEnum {
     Authenticate = "authenticate",
 } }
 
+closed! { CapacityReservationStateEnum {
+    Provisioned = "provisioned",
+    Pending = "pending",
+    Rebalancing = "rebalancing",
+    Failed = "failed",
+} }
+
 closed! { EnablePrefixForIpv6SourceNatEnum {
     On = "on",
     Off = "off",

@@ -51,6 +51,7 @@ operations! {
         RemoveTags(RemoveTagsInput) -> RemoveTagsOutput, "RemoveTagsResult", wet;
         DescribeTags(DescribeTagsInput) -> DescribeTagsOutput, "DescribeTagsResult", wet;
         DescribeAccountLimits(DescribeAccountLimitsInput) -> DescribeAccountLimitsOutput, "DescribeAccountLimitsResult", wet;
+        DescribeCapacityReservation(DescribeCapacityReservationInput) -> DescribeCapacityReservationOutput, "DescribeCapacityReservationResult", wet;
     }
-    lacks ["AddTrustStoreRevocations", "CreateTrustStore", "DeleteSharedTrustStoreAssociation", "DeleteTrustStore", "DescribeCapacityReservation", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "DescribeTrustStores", "GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent", "ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations", ]
+    lacks ["AddTrustStoreRevocations", "CreateTrustStore", "DeleteSharedTrustStoreAssociation", "DeleteTrustStore", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "DescribeTrustStores", "GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent", "ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations", ]
 }

@@ -78,6 +78,11 @@ shape! { response AvailabilityZone {
     zone_name: Option<String> = "", "ZoneName";
 }  }
 
+shape! { response CapacityReservationStatus {
+    code: Option<CapacityReservationStateEnum> = "", "Code";
+    reason: Option<String> = "", "Reason";
+}  }
+
 shape! { both Certificate {
     certificate_arn: Option<String> = "CertificateArn", "CertificateArn";
     is_default: Option<bool> = "IsDefault", "IsDefault";
@@ -199,6 +204,17 @@ shape! { request DescribeAccountLimitsInput {
 shape! { response DescribeAccountLimitsOutput {
     limits: Vec<Limit> = "", "Limits";
     next_marker: Option<String> = "", "NextMarker";
+}  }
+
+shape! { request DescribeCapacityReservationInput {
+    load_balancer_arn: String = "LoadBalancerArn", "LoadBalancerArn";
+}  }
+
+shape! { response DescribeCapacityReservationOutput {
+    capacity_reservation_state: Vec<ZonalCapacityReservationState> = "", "CapacityReservationState";
+    decrease_requests_remaining: Option<i32> = "", "DecreaseRequestsRemaining";
+    last_modified_time: Option<crate::Timestamp> = "", "LastModifiedTime";
+    minimum_load_balancer_capacity: Option<MinimumLoadBalancerCapacity> = "", "MinimumLoadBalancerCapacity";
 }  }
 
 shape! { request DescribeListenerAttributesInput {

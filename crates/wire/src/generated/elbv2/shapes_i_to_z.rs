@@ -84,6 +84,10 @@ shape! { both Matcher {
     http_code: Option<String> = "HttpCode", "HttpCode";
 }  }
 
+shape! { response MinimumLoadBalancerCapacity {
+    capacity_units: Option<i32> = "", "CapacityUnits";
+}  }
+
 shape! { request ModifyListenerAttributesInput {
     attributes: Vec<ListenerAttribute> = "Attributes", "Attributes";
     listener_arn: String = "ListenerArn", "ListenerArn";
@@ -373,4 +377,10 @@ shape! { response TargetHealthDescription {
 
 shape! { response UrlRewriteConfig {
     rewrites: Vec<RewriteConfig> = "", "Rewrites";
+}  }
+
+shape! { response ZonalCapacityReservationState {
+    availability_zone: Option<String> = "", "AvailabilityZone";
+    effective_capacity_units: Option<f64> = "", "EffectiveCapacityUnits";
+    state: Option<CapacityReservationStatus> = "", "State";
 }  }
