@@ -5,9 +5,11 @@
 #   skylab.local/postgres   PostgreSQL
 # as OCI archives in a directory, examples/images by default. Give them to a lab with
 #   skylab image import examples/images/*.oci.tar
+# Names after the directory build only those: examples/images.sh examples/images postgres
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-examples/images}
+only=${*:2}
 suite=bookworm
 
 as_root=""
@@ -61,19 +63,28 @@ image() {
     echo "   $out/$name.oci.tar ($(du -h "$out/$name.oci.tar" | cut -f1))"
 }
 
-cargo build --release --locked --package skylab-example-web
-root web libc6,libgcc-s1 "install -D target/release/web \$1/usr/local/bin/web"
-image web --config.entrypoint web --config.exposedports 8080/tcp
+# wanted NAME: whether it is to be built.
+wanted() { [ -z "$only" ] || case " $only " in *" $1 "*) ;; *) false ;; esac }
+
+if wanted web; then
+    cargo build --release --locked --package skylab-example-web
+    root web libc6,libgcc-s1 "install -D target/release/web \$1/usr/local/bin/web"
+    image web --config.entrypoint web --config.exposedports 8080/tcp
+fi
 
 applets='for name in sh wget sleep cat ls env hostname id ip netstat traceroute; do ln -sf busybox "$1/bin/$name"; done'
-root dnsutils busybox,netcat-openbsd,curl,iputils-ping,bind9-dnsutils "$applets" 'ln -sf nc.openbsd "$1/bin/nc"'
-image dnsutils --config.cmd sh
+if wanted dnsutils; then
+    root dnsutils busybox,netcat-openbsd,curl,iputils-ping,bind9-dnsutils "$applets" 'ln -sf nc.openbsd "$1/bin/nc"'
+    image dnsutils --config.cmd sh
+fi
 
-root postgres postgresql-15,busybox,util-linux \
-    "$applets" \
-    'for name in mkdir chown chmod touch; do ln -sf busybox "$1/bin/$name"; done' \
-    'echo "root:x:0:0:root:/root:/bin/sh" >"$1/etc/passwd"; echo "postgres:x:999:999::/var/lib/postgresql:/bin/sh" >>"$1/etc/passwd"' \
-    'echo "root:x:0:" >"$1/etc/group"; echo "postgres:x:999:" >>"$1/etc/group"' \
-    'mkdir -p "$1/var/run/postgresql" "$1/var/lib/postgresql/data"; chown 999:999 "$1/var/run/postgresql" "$1/var/lib/postgresql/data"' \
-    "install -D -m 755 $PWD/examples/images/postgres/entrypoint.sh \$1/usr/local/bin/entrypoint.sh"
-image postgres --config.entrypoint entrypoint.sh --config.exposedports 5432/tcp
+if wanted postgres; then
+    root postgres postgresql-15,busybox,util-linux \
+        "$applets" \
+        'for name in mkdir chown chmod touch rm; do ln -sf busybox "$1/bin/$name"; done' \
+        'echo "root:x:0:0:root:/root:/bin/sh" >"$1/etc/passwd"; echo "postgres:x:999:999::/var/lib/postgresql:/bin/sh" >>"$1/etc/passwd"' \
+        'echo "root:x:0:" >"$1/etc/group"; echo "postgres:x:999:" >>"$1/etc/group"' \
+        'mkdir -p "$1/var/run/postgresql" "$1/var/lib/postgresql/data"; chown 999:999 "$1/var/run/postgresql" "$1/var/lib/postgresql/data"' \
+        "install -D -m 755 $PWD/examples/images/postgres/entrypoint.sh \$1/usr/local/bin/entrypoint.sh"
+    image postgres --config.entrypoint entrypoint.sh --config.exposedports 5432/tcp
+fi

@@ -7,13 +7,14 @@
 //!   directory holds; [`snapshot`]: all of it as one file;
 //! * [`cloud`]: the one task that owns the account: carry out, commit, compile, apply, answer;
 //! * [`http`]: the clouds' APIs, and [`client`] a caller of them; [`control`]: the commands;
-//!   [`socks`]: the proxy;
+//!   [`proxy`]: the proxy (SOCKS5, CONNECT);
 //! * [`internet`], [`names`], [`metadata`], [`clock`], [`presence`]: what the lab is to its networks;
 //! * [`guests`], [`place`]: who runs where; [`explain`]: why a packet got through or did not;
-//!   [`capture`]: the packets themselves; [`metrics`]: how it fares;
+//!   [`capture`]: the packets themselves; [`metrics`]: how it fares; `balancers`: load balancers' nodes;
 //! * [`run`]: all of it, from start to end.
 
 pub mod authority;
+mod balancers;
 pub mod capture;
 pub mod client;
 pub mod clock;
@@ -35,9 +36,9 @@ pub mod paths;
 pub mod place;
 pub mod presence;
 pub mod private_file;
+mod proxy;
 pub mod run;
 pub mod snapshot;
 mod socket;
-pub mod socks;
 pub mod store;
 pub mod uplink;

@@ -122,12 +122,23 @@ impl StateDir {
         self.root.join("ca.pem")
     }
 
+    /// The private key of the lab's load balancers, which signs what targets are told of users.
+    pub fn balancer_key(&self) -> PathBuf {
+        self.root.join("balancer-key.der")
+    }
+
+    /// The access logs of load balancers.
+    pub fn access_logs(&self) -> PathBuf {
+        self.root.join("access-logs")
+    }
+
     /// The files that hold the lab's keys: with the store they are all that a lab is.
-    pub fn keys(&self) -> [PathBuf; 3] {
+    pub fn keys(&self) -> [PathBuf; 4] {
         [
             self.credentials(),
             self.authority_key(),
             self.authority_certificate(),
+            self.balancer_key(),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! Places: the words for where something runs in the lab, and what they stand for.
 
 pub(crate) mod in_cluster;
+mod load_balancer;
 
 use crate::cloud::Snapshot;
 use crate::internet;
@@ -25,6 +26,8 @@ pub enum PlaceName {
     Pod(String, /** Its name. */ String),
     /// `svc/<namespace>/<name>`; a destination only.
     Service(String, /** Its name. */ String),
+    /// `lb/<name>`: a load balancer.
+    LoadBalancer(String),
     /// `<network id>/<address>`.
     Address(NetworkId, Ipv4Addr),
     /// A bare address, wherever it leads from the other end; a destination only.
@@ -36,7 +39,7 @@ pub enum PlaceName {
 pub enum PlaceParseError {
     /// It has no form of a place.
     #[error(
-        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, pod/<namespace>/<name>, svc/<namespace>/<name>, node/<name>, <network id>/<address>"
+        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, pod/<namespace>/<name>, svc/<namespace>/<name>, node/<name>, lb/<name>, <network id>/<address>"
     )]
     Form(String),
     /// The form is right, the address in it isn't.
@@ -48,12 +51,7 @@ pub enum PlaceParseError {
 }
 
 /// What of the contract's places is not built yet.
-const ABSENT: [(&str, &str); 4] = [
-    ("ing", "ing/…"),
-    ("lb", "lb/…"),
-    ("onprem", "onprem/…"),
-    ("vm", "vm/…"),
-];
+const ABSENT: [(&str, &str); 3] = [("ing", "ing/…"), ("onprem", "onprem/…"), ("vm", "vm/…")];
 
 impl FromStr for PlaceName {
     type Err = PlaceParseError;
@@ -90,6 +88,7 @@ impl FromStr for PlaceName {
             "instance" => Ok(Self::Instance(rest.to_owned())),
             "eni" => Ok(Self::Interface(rest.to_owned())),
             "node" => Ok(Self::Node(rest.to_owned())),
+            "lb" => Ok(Self::LoadBalancer(rest.to_owned())),
             "pod" | "svc" => match rest.split_once('/') {
                 Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
                     let (namespace, name) = (namespace.to_owned(), name.to_owned());
@@ -121,6 +120,7 @@ impl fmt::Display for PlaceName {
             Self::Instance(name) => write!(f, "instance/{name}"),
             Self::Interface(id) => write!(f, "eni/{id}"),
             Self::Node(name) => write!(f, "node/{name}"),
+            Self::LoadBalancer(name) => write!(f, "lb/{name}"),
             Self::Pod(namespace, name) => write!(f, "pod/{namespace}/{name}"),
             Self::Service(namespace, name) => write!(f, "svc/{namespace}/{name}"),
             Self::Address(network, address) => write!(f, "{network}/{address}"),
@@ -166,6 +166,14 @@ pub enum NoSuchPlace {
     Interface {
         /// What was asked for.
         id: String,
+        /// What there is.
+        known: String,
+    },
+    /// No load balancer has this name.
+    #[error("no load balancer {name:?} here; {known}")]
+    LoadBalancer {
+        /// What was asked for.
+        name: String,
         /// What there is.
         known: String,
     },
@@ -231,6 +239,7 @@ impl PlaceName {
             Self::Interface(id) => at_port(fabric, &id.as_str().into()),
             Self::Address(network, address) => at_address(fabric, network, *address),
             Self::Node(name) => in_cluster::node(fabric, name),
+            Self::LoadBalancer(name) => load_balancer::find(snapshot, name),
             Self::Pod(namespace, name) => in_cluster::pod(fabric, namespace, name),
             Self::Service(namespace, name) => in_cluster::service(fabric, namespace, name),
             Self::Anywhere(address) => Ok(Place {

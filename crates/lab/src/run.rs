@@ -1,6 +1,7 @@
 //! A lab's life, from its state to its end. It runs as pid 1 of its namespaces.
 
 use crate::authority::{Authority, AuthorityError};
+use crate::balancers::{Balancers, Secrets};
 use crate::cloud::{self, Backing, Cloud, Owner, RestoreError, Rules, unix_time};
 use crate::clusters::{ClusterError, Clusters, Ground};
 use crate::control::{self, Ports};
@@ -12,7 +13,7 @@ use crate::metadata::Metadata;
 use crate::metrics;
 use crate::paths::{PathsError, StateDir};
 use crate::presence::{self, Services, Serving};
-use crate::socks::{self, Admission};
+use crate::proxy::{self, Admission};
 use crate::store::{Store, StoreError};
 use crate::uplink::{self, UplinkError};
 use crate::{entropy, log};
@@ -178,6 +179,9 @@ impl Lab<'_> {
                 uplink::open(&self.cloud).await?;
             }
         }
+        if self.options.packets {
+            self.balance()?;
+        }
         let guests = Guests::new(
             self.inside.factory.clone(),
             self.cloud.clone(),
@@ -267,6 +271,24 @@ impl Lab<'_> {
             .map_err(start("no thread"))??)
     }
 
+    /// Puts load balancers to work.
+    fn balance(&self) -> Result<(), RunError> {
+        let secrets = Secrets::load_or_make(&self.options.state.balancer_key());
+        let balancers = Balancers {
+            cloud: self.cloud.clone(),
+            authority: self.authority.clone(),
+            secrets: Arc::new(secrets.map_err(start("the load balancers' key"))?),
+            logs: self.options.state.access_logs(),
+            pace: self.options.rules.pace,
+        };
+        tokio::spawn(async move {
+            if let Err(error) = balancers.follow().await {
+                tracing::error!(%error, "load balancers don't work");
+            }
+        });
+        Ok(())
+    }
+
     fn api(&self, consoles: Consoles) -> Api {
         let keys = Keys {
             id: self.credentials.aws_access_key_id.clone(),
@@ -298,7 +320,7 @@ impl Lab<'_> {
         } else {
             Admission::Token(self.credentials.socks_token.clone())
         };
-        tokio::spawn(socks::serve(socks, self.cloud.clone(), admission));
+        tokio::spawn(proxy::serve(socks, self.cloud.clone(), admission));
     }
 }
 

@@ -352,6 +352,7 @@ Places:
   eni/eni-0abc…             a network interface
   pod/default/web-0         a pod of a Kubernetes cluster; node/dev-node-1 a node of it
   svc/default/web           as destination: a service
+  lb/shop                   a load balancer
   vpc-0abc…/10.0.1.4        whoever has an address in a network
   198.51.100.1              as destination: an address, as it is seen from the other place
 

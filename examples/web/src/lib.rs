@@ -70,7 +70,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         "/host" => (StatusCode::OK, host()),
         "/data" => match timeout(PATIENCE, query()).await {
             Ok(Ok(())) => (StatusCode::OK, "Database Connected".to_owned()),
-            Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, causes(&error)),
             Err(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the database does not answer".to_owned(),
@@ -86,6 +86,17 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 fn host() -> String {
     let (node, address) = (variable("MY_NODE_NAME", ""), variable("MY_POD_IP", ""));
     format!("NODE: {node}, POD IP:{address}")
+}
+
+/// An error with what caused it: the database's own words are the last.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 async fn query() -> Result<(), tokio_postgres::Error> {

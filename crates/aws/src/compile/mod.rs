@@ -19,7 +19,7 @@
 
 mod host;
 mod internet_gateway;
-mod load_balancer;
+pub mod load_balancer;
 mod network_acl;
 mod network_interface;
 mod route_table;

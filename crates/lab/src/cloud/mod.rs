@@ -4,9 +4,11 @@
 //! Requests that wait together share one commit and one application. A refused request is answered
 //! at once and changes nothing. Readers never come here: they take the published [`Snapshot`].
 
+mod committer;
 mod group;
 mod health;
 mod owner;
+mod packets;
 
 pub use health::{Health, Trouble};
 pub(crate) use owner::unix_time;

@@ -1,59 +1,40 @@
 //! The owner's loop: carry out, commit, compile, apply, publish, answer.
 
+use super::committer::Committer;
 use super::group::{Group, LIMIT};
+use super::packets::Packets;
 use super::{Backing, Failure, Health, Rules, Snapshot, Work};
 use crate::internet::{self, PlaceError};
 use crate::metrics::{Family, Labels, Metrics};
 use aws::Moment;
 use aws::compile::Outside;
 use aws::model::State;
-use fabric::{Fabric, HostId};
-use kernel::Engine;
-use kernel::engine::ApplyError;
-use std::collections::{BTreeMap, BTreeSet};
+use fabric::Fabric;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
-/// How long after a failed application the next one is tried.
-const RETRY: Duration = Duration::from_secs(1);
 /// With nothing to wait for, the owner looks at the clock this often.
 const IDLE: Duration = Duration::from_secs(3600);
 
-const fn family(name: &'static str, help: &'static str) -> Family {
-    Family { name, help }
-}
-
-const COMMIT: Family = family(
-    "skylab_commit_seconds",
-    "How long it takes to write a group of changes to the disk.",
-);
-const RECORDS: Family = family(
-    "skylab_commit_records_total",
-    "Records that were written to the disk.",
-);
-const NOT_STORED: Family = family(
-    "skylab_commit_failures_total",
-    "Groups of changes that could not be written to the disk.",
-);
-const COMPILE: Family = family(
-    "skylab_compile_seconds",
-    "How long it takes to compile a group of changes to the fabric.",
-);
-const APPLY: Family = family(
-    "skylab_apply_seconds",
-    "How long it takes to make the kernel obey a fabric.",
-);
-const CHANGES: Family = family(
-    "skylab_apply_changes_total",
-    "Things in the kernel that were made, changed or removed.",
-);
-const NOT_APPLIED: Family = family(
-    "skylab_apply_failures_total",
-    "Fabrics that the kernel refused.",
-);
+const COMMIT: Family = Family {
+    name: "skylab_commit_seconds",
+    help: "How long it takes to write a group of changes to the disk.",
+};
+const RECORDS: Family = Family {
+    name: "skylab_commit_records_total",
+    help: "Records that were written to the disk.",
+};
+const NOT_STORED: Family = Family {
+    name: "skylab_commit_failures_total",
+    help: "Groups of changes that could not be written to the disk.",
+};
+const COMPILE: Family = Family {
+    name: "skylab_compile_seconds",
+    help: "How long it takes to compile a group of changes to the fabric.",
+};
 
 /// What the lab's clouds know of the world outside.
 fn outside() -> Outside {
@@ -81,16 +62,12 @@ pub(crate) fn unix_time() -> i64 {
 pub(super) struct Owned {
     snapshot: Arc<Snapshot>,
     publish: watch::Sender<Arc<Snapshot>>,
-    store: Arc<crate::store::Store>,
-    engine: Option<Engine>,
+    committer: Committer,
+    packets: Packets,
     health: Health,
     metrics: Metrics,
     /// How the clouds' own services act.
     rules: Rules,
-    /// When the kernel has to be tried again, because the last application failed.
-    retry: Option<Instant>,
-    /// The hosts whose own root keeps them from working.
-    unsound: BTreeSet<HostId>,
     /// When the next timed transition is due, in seconds since 1970.
     due: Option<i64>,
 }
@@ -107,20 +84,22 @@ impl Owned {
         Self {
             snapshot,
             publish,
-            store: backing.store,
-            engine: backing.engine.map(|make| make()),
+            committer: Committer::new(backing.store),
+            packets: Packets::new(
+                backing.engine.map(|make| make()),
+                health.clone(),
+                metrics.clone(),
+            ),
             health,
             metrics,
             rules,
-            retry: None,
-            unsound: BTreeSet::new(),
             due: Some(0),
         }
     }
 
     pub(super) fn run(mut self, work: &Receiver<Work>, ready: impl FnOnce()) {
         let fabric = self.snapshot.fabric.clone();
-        self.apply(&fabric, "start");
+        self.packets.apply(&fabric, "start");
         self.tick();
         ready();
         loop {
@@ -141,7 +120,8 @@ impl Owned {
     /// How long to wait for work before looking at the clock.
     fn patience(&self) -> Duration {
         let retry = self
-            .retry
+            .packets
+            .retry()
             .map(|at| at.saturating_duration_since(Instant::now()));
         let due = self.due.map(|due| {
             let seconds = due.saturating_sub(unix_time());
@@ -191,14 +171,10 @@ impl Owned {
                 let _ = reply.send(());
             }
             Work::Renew { host, reply } => {
-                self.renew(&host);
+                self.packets.renew(&host);
                 let _ = reply.send(());
             }
-            Work::Look(look) => {
-                if let Some(engine) = &self.engine {
-                    look(engine);
-                }
-            }
+            Work::Look(look) => self.packets.show(look),
             Work::End => return false,
         }
         true
@@ -211,95 +187,40 @@ impl Owned {
         if changes.is_empty() {
             return group.answer(&Ok(()));
         }
-        let begun = Instant::now();
-        if let Err(error) = self.store.commit(&changes) {
+        let records = changes.len();
+        let mut fabric = self.snapshot.fabric.clone();
+        let Self {
+            committer, packets, ..
+        } = self;
+        let (written, compiled) = committer.commit(changes, || {
+            let begun = Instant::now();
+            aws::compile::update(&mut fabric, group.before(), group.working(), &outside());
+            let compiled = begun.elapsed();
+            packets.apply(&fabric, &requests);
+            compiled
+        });
+        if let Err(error) = written.outcome {
             tracing::error!(request = requests, %error, "not stored");
             self.health.bad("store", &error);
             self.metrics.count(NOT_STORED, Labels::new(), 1);
+            // Packets obeyed it for a moment; nobody was told.
+            self.packets.apply(&self.snapshot.fabric, "undo");
             return group.answer(&Err(Failure::Store(error.to_string())));
         }
         self.health.good("store");
-        let committed = begun.elapsed();
-        let mut fabric = self.snapshot.fabric.clone();
-        aws::compile::update(&mut fabric, group.before(), group.working(), &outside());
-        let compiled = begun.elapsed() - committed;
-        self.metrics.took(COMMIT, Labels::new(), committed);
+        self.metrics.took(COMMIT, Labels::new(), written.took);
         self.metrics.took(COMPILE, Labels::new(), compiled);
-        let written = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-        self.metrics.count(RECORDS, Labels::new(), written);
+        let count = u64::try_from(records).unwrap_or(u64::MAX);
+        self.metrics.count(RECORDS, Labels::new(), count);
         tracing::debug!(
             request = requests,
-            records = changes.len(),
-            commit_us = micros(committed),
+            records,
+            commit_us = micros(written.took),
             compile_us = micros(compiled),
             "stored and compiled"
         );
-        self.apply(&fabric, &requests);
         self.publish(group.working().clone(), fabric);
         group.answer(&Ok(()));
-    }
-
-    /// Makes the kernel obey a fabric. A failure is not the request's: it is stored, shown in
-    /// `status` and tried again.
-    fn apply(&mut self, fabric: &Fabric, requests: &str) {
-        let Some(engine) = &mut self.engine else {
-            return;
-        };
-        let begun = Instant::now();
-        match engine.apply(fabric) {
-            Ok(applied) => {
-                let unsound = !applied.unsound.is_empty();
-                self.retry = unsound.then(|| Instant::now() + RETRY);
-                self.health.good("packets");
-                self.tell_unsound(&applied.unsound);
-                self.metrics.took(APPLY, Labels::new(), begun.elapsed());
-                let changed = u64::try_from(applied.changes).unwrap_or(u64::MAX);
-                self.metrics.count(CHANGES, Labels::new(), changed);
-                tracing::debug!(
-                    request = requests,
-                    changes = applied.changes,
-                    apply_us = micros(begun.elapsed()),
-                    "applied"
-                );
-            }
-            Err(error) => {
-                tracing::error!(request = requests, %error, "not applied");
-                self.metrics.count(NOT_APPLIED, Labels::new(), 1);
-                self.health.bad(
-                    "packets",
-                    format!("the kernel does not obey the newest state: {error}"),
-                );
-                self.retry = Some(Instant::now() + RETRY);
-            }
-        }
-    }
-
-    /// A guest whose root keeps its own network from working is shown in `status`.
-    fn tell_unsound(&mut self, unsound: &BTreeMap<HostId, ApplyError>) {
-        let at = |host: &HostId| format!("{host} (network)");
-        for host in self
-            .unsound
-            .iter()
-            .filter(|host| !unsound.contains_key(host))
-        {
-            self.health.good(&at(host));
-        }
-        for (host, error) in unsound {
-            let message = format!("its root's own settings are in the way: {error}");
-            self.health.bad(&at(host), message);
-        }
-        self.unsound = unsound.keys().cloned().collect();
-    }
-
-    fn renew(&mut self, host: &HostId) {
-        let Some(engine) = &mut self.engine else {
-            return;
-        };
-        if let Err(error) = engine.renew(host) {
-            tracing::error!(%host, %error, "not renewed");
-            self.health.bad("packets", &error);
-            self.retry = Some(Instant::now() + RETRY);
-        }
     }
 
     fn publish(&mut self, state: State, fabric: Fabric) {
@@ -312,7 +233,7 @@ impl Owned {
     fn place(&mut self, address: Ipv4Addr) -> Result<(), PlaceError> {
         let mut fabric = self.snapshot.fabric.clone();
         if internet::add_place(&mut fabric, address)? {
-            self.apply(&fabric, "place");
+            self.packets.apply(&fabric, "place");
             let state = self.snapshot.state.clone();
             self.publish(state, fabric);
         }
@@ -323,16 +244,16 @@ impl Owned {
     fn arrange(&mut self, what: &str, arrangement: impl FnOnce(&mut Fabric)) {
         let mut fabric = self.snapshot.fabric.clone();
         arrangement(&mut fabric);
-        self.apply(&fabric, what);
+        self.packets.apply(&fabric, what);
         let state = self.snapshot.state.clone();
         self.publish(state, fabric);
     }
 
     /// What time brings: transitions of resources, and another try at the kernel.
     fn tick(&mut self) {
-        if self.retry.is_some_and(|at| at <= Instant::now()) {
+        if self.packets.retry().is_some_and(|at| at <= Instant::now()) {
             let fabric = self.snapshot.fabric.clone();
-            self.apply(&fabric, "retry");
+            self.packets.apply(&fabric, "retry");
         }
         let now = unix_time();
         if self.due.is_none_or(|due| due > now) {
@@ -355,6 +276,6 @@ impl Owned {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,7 @@
 use super::ClusterError;
 use super::certificate::Certificates;
 use crate::cloud::{Cloud, unix_time};
-use crate::{socket, socks};
+use crate::{proxy, socket};
 use fabric::HostId;
 use kube::api::Pace;
 use kube::certificates::Subject;
@@ -33,7 +33,7 @@ impl Dial for From {
         port: u16,
     ) -> Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send + 'a>> {
         Box::pin(async move {
-            let address = socks::look_up(&self.cloud, host);
+            let address = proxy::look_up(&self.cloud, host);
             let address = address.map_err(|_| io::Error::from(ErrorKind::NotFound))?;
             let place = self.cloud.host(self.host.clone()).await;
             let place = place.ok_or_else(|| io::Error::from(ErrorKind::NetworkUnreachable))?;

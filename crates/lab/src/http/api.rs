@@ -5,7 +5,7 @@ use crate::cloud::{Cloud, Rules, unix_time};
 use crate::entropy;
 use crate::guests::Consoles;
 use crate::metrics::{self, Family, Labels};
-use crate::socks::same;
+use crate::proxy::same;
 use aws::api::Answer;
 use aws::model::{Context, InstanceId, State};
 use bytes::Bytes;

@@ -7,9 +7,11 @@
 //! host without a way out knows the name and can't reach it.
 
 use crate::internet;
+use aws::model::load_balancer::dns;
 use aws::model::network_interface::{NetworkInterface, PrivateAddress, PublicAddress};
 use aws::model::{State, VpcId};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is asked. Names are lower case, without the last dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,9 @@ pub enum Data {
     Pointer(String),
 }
 
+/// Whose turn it is to be the first of a load balancer's addresses.
+static TURN: AtomicUsize = AtomicUsize::new(0);
+
 /// What Amazon's resolver gives.
 const TTL: u32 = 60;
 
@@ -80,7 +85,10 @@ pub fn resolve(state: &State, asker: &Asker, question: &Question) -> Answer {
 /// Answers as a resolver on the internet does.
 pub fn resolve_public(state: &State, question: &Question) -> Answer {
     match question {
-        Question::Address(name) => found(public_address(state, name).map(Data::Address)),
+        Question::Address(name) => match dns::addresses(state, name) {
+            Some(addresses) => balanced(addresses),
+            None => found(public_address(state, name).map(Data::Address)),
+        },
         Question::Pointer(name) => {
             let holder = reversed(name).and_then(|public| holder(state, public));
             found(
@@ -89,12 +97,17 @@ pub fn resolve_public(state: &State, question: &Question) -> Answer {
                     .map(Data::Pointer),
             )
         }
-        Question::Other(name) => exists(public_address(state, name).is_some()),
+        Question::Other(name) => {
+            exists(is_balancer(state, name) || public_address(state, name).is_some())
+        }
     }
 }
 
 fn resolve_in(state: &State, vpc: &VpcId, question: &Question) -> Answer {
     match question {
+        Question::Address(name) | Question::Other(name) if is_balancer(state, name) => {
+            resolve_public(state, question)
+        }
         Question::Address(name) => found(address_in(state, vpc, name).map(Data::Address)),
         Question::Other(name) => exists(address_in(state, vpc, name).is_some()),
         Question::Pointer(name) => {
@@ -115,6 +128,23 @@ fn found(data: Option<Data>) -> Answer {
         ttl: TTL,
         data: vec![data],
     })
+}
+
+fn is_balancer(state: &State, name: &str) -> bool {
+    dns::addresses(state, name).is_some()
+}
+
+/// The addresses of a load balancer's nodes, another first each time: AWS rotates them.
+fn balanced(mut addresses: Vec<Ipv4Addr>) -> Answer {
+    if addresses.is_empty() {
+        return Answer::Empty;
+    }
+    let turn = TURN.fetch_add(1, Ordering::Relaxed) % addresses.len();
+    addresses.rotate_left(turn);
+    Answer::Records {
+        ttl: TTL,
+        data: addresses.into_iter().map(Data::Address).collect(),
+    }
 }
 
 fn exists(exists: bool) -> Answer {

@@ -26,7 +26,7 @@ pub(crate) fn run(state: &StateDir) -> Result<u8, Failure> {
             _ => {}
         }
     }
-    for folder in [state.images(), state.volumes()] {
+    for folder in [state.images(), state.volumes(), state.access_logs()] {
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let message = format!("{} can't be removed: {error}", folder.display());

@@ -12,6 +12,7 @@ mod guard;
 mod instances;
 mod kube;
 mod lab;
+mod load_balancers;
 mod nodes;
 mod outside;
 mod scaling;

@@ -123,7 +123,7 @@ pub(crate) fn runs(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-fn absent(client: &str) {
+pub(crate) fn absent(client: &str) {
     assert!(
         std::env::var_os("SKYLAB_REQUIRE_CLIENTS").is_none(),
         "{client} is not installed"
@@ -144,10 +144,10 @@ pub(crate) fn client(lab: &Lab, program: &str, directory: &Path) -> Command {
     command
 }
 
-type Ids = BTreeMap<String, String>;
+pub(crate) type Ids = BTreeMap<String, String>;
 
 /// Runs a walkthrough's script and reads its `NAME=ID` lines.
-fn ids(lab: &Lab, script: Command, directory: &Path) -> Ids {
+pub(crate) fn ids(lab: &Lab, script: Command, directory: &Path) -> Ids {
     let mut command = client(lab, script.get_program().to_str().unwrap(), directory);
     let output = command.args(script.get_args()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));

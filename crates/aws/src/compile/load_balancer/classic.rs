@@ -39,6 +39,12 @@ fn pool_id(of: &ClassicLoadBalancer, listener: &ClassicListener) -> PoolId {
     format!("classic/{}/{}", of.key(), listener.port).into()
 }
 
+/// The key of the classic balancer that a pool is of, if it is one's.
+pub(super) fn balancer_of(pool: &PoolId) -> Option<&str> {
+    let (key, _port) = pool.as_str().strip_prefix("classic/")?.rsplit_once('/')?;
+    Some(key)
+}
+
 fn is_http(protocol: &str) -> bool {
     matches!(protocol, "HTTP" | "HTTPS")
 }
@@ -72,14 +78,14 @@ fn listener(of: &ClassicLoadBalancer, one: &ClassicListener) -> Listener {
                 "strictest" => Desync::Strictest,
                 _ => Desync::Defensive,
             },
-            access_log: false,
+            access_log: true,
         })
     } else {
         Service::Stream(Stream {
             tls,
             pool,
             idle_timeout,
-            access_log: None,
+            access_log: Some(Dialect::AwsClassic),
         })
     };
     Listener {

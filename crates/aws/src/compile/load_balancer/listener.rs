@@ -57,7 +57,7 @@ fn connections(state: &State, of: &Of, protocol: Protocol) -> Option<Service> {
             tls: tls(of, alpn(of)),
             pool,
             idle_timeout: idle.unwrap_or(TLS_IDLE),
-            access_log: None,
+            access_log: (protocol == Protocol::Tls).then_some(Dialect::AwsNetwork),
         }));
     }
     Some(Service::Forward(Forwarding {
@@ -119,7 +119,8 @@ fn http(state: &State, balancer: &LoadBalancer, of: &Of) -> Option<Http> {
             "strictest" => Desync::Strictest,
             _ => Desync::Defensive,
         },
-        access_log: false,
+        // No bucket is there for AWS's own setting to name: the lab keeps every balancer's log.
+        access_log: true,
     })
 }
 

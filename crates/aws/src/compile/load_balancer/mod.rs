@@ -15,8 +15,11 @@
 mod classic;
 mod listener;
 mod pool;
+mod report;
 mod rule;
 mod touched;
+
+pub use report::{Checked, secret};
 
 use super::put;
 use crate::model::State;

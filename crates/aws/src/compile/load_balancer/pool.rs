@@ -42,16 +42,7 @@ fn pool(state: &State, balancer: &LoadBalancer, group: &TargetGroup) -> Pool {
         members: target::of(state, &group.arn)
             .flat_map(|target| members(state, group, target))
             .collect(),
-        cross_zone: match attribute("load_balancing.cross_zone.enabled").as_str() {
-            "true" => true,
-            "false" => false,
-            _ => {
-                balancer
-                    .attribute("load_balancing.cross_zone.enabled")
-                    .as_deref()
-                    == Some("true")
-            }
-        },
+        cross_zone: group.crosses_zones(balancer),
         source: match group.preserves_clients() {
             true => SourceSeen::Client,
             false => SourceSeen::Node,

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod attribute;
 pub mod condition;
+pub mod dns;
 pub mod health;
 mod health_check;
 mod lifecycle;

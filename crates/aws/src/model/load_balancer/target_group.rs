@@ -126,6 +126,17 @@ impl TargetGroup {
         }
     }
 
+    /// Whether a balancer's nodes give traffic to targets in other zones than their own: the group says
+    /// it, or the balancer does.
+    pub fn crosses_zones(&self, of: &LoadBalancer) -> bool {
+        let key = "load_balancing.cross_zone.enabled";
+        match self.attribute(key).as_deref() {
+            Some("true") => true,
+            Some("false") => false,
+            _ => of.attribute(key).as_deref() == Some("true"),
+        }
+    }
+
     fn checked(&self) -> Checked {
         Checked {
             target_type: self.target_type,

@@ -1,7 +1,7 @@
 //! A node's images: this machine's own files, what users imported, and what it pulled.
 
 use crate::cloud::Cloud;
-use crate::socks;
+use crate::proxy;
 use cri::{Credentials, Image, ImageError, Images};
 use image::NodeImages;
 use kernel::NetNs;
@@ -80,7 +80,7 @@ pub(super) struct NodeDial {
 
 impl image::Dial for NodeDial {
     fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let address = socks::look_up(&self.cloud, host)
+        let address = proxy::look_up(&self.cloud, host)
             .map_err(|_| io::Error::other(format!("lookup {host}: no such host")))?;
         let to = SocketAddr::from((address, port));
         self.network

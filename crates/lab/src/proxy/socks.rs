@@ -1,44 +1,22 @@
-//! SOCKS5 (RFC 1928, RFC 1929) on loopback: the lab's internet for programs on the host.
-//!
-//! CONNECT only. Names are the lab's own, looked up on its internet; connections are made from the
-//! place `internet` and reach the lab, nothing else.
+//! SOCKS5 (RFC 1928, RFC 1929): CONNECT only, BIND and UDP have no use here.
 
+use super::{Admission, ConnectError, PATIENCE, Target, connect};
 use crate::cloud::Cloud;
-use crate::internet;
-use crate::names::{self, Answer, Data, Question};
-use crate::socket;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const CONNECTIONS: usize = 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A connection attempt into the lab may take so long: a dropped SYN is tried a few times.
-const CONNECTING: Duration = Duration::from_secs(30);
-const USER: &[u8] = b"skylab";
-
-const VERSION: u8 = 5;
+/// The first byte of all that a caller says.
+pub(super) const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const NO_METHOD: u8 = 0xff;
 
-/// Who may use the proxy.
-#[derive(Clone)]
-pub enum Admission {
-    /// Whoever brings user `skylab` and this password.
-    Token(String),
-    /// Any program on this machine (`--socks-open`).
-    Open,
-}
-
 /// What a request's answer says (RFC 1928, 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+enum Outcome {
     Succeeded = 0,
     Failed = 1,
     NetworkUnreachable = 3,
@@ -48,37 +26,11 @@ pub(crate) enum Outcome {
     AddressNotSupported = 8,
 }
 
-/// Takes callers until the listener fails.
-///
-/// # Errors
-/// The listener is gone.
-pub async fn serve(listener: TcpListener, cloud: Cloud, admission: Admission) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let admission = Arc::new(admission);
-    loop {
-        let (stream, _) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of descriptors, most likely: let some close.
-                tracing::warn!(%error, "proxy can't accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            continue;
-        };
-        let (cloud, admission) = (cloud.clone(), admission.clone());
-        tokio::spawn(async move {
-            if let Err(error) = converse(stream, &cloud, &admission).await {
-                tracing::debug!(%error, "proxy connection ended");
-            }
-            drop(place);
-        });
-    }
-}
-
-async fn converse(mut caller: TcpStream, cloud: &Cloud, admission: &Admission) -> io::Result<()> {
+pub(super) async fn converse(
+    mut caller: TcpStream,
+    cloud: &Cloud,
+    admission: &Admission,
+) -> io::Result<()> {
     if !timeout(PATIENCE, admit(&mut caller, admission)).await?? {
         return Ok(());
     }
@@ -92,7 +44,7 @@ async fn converse(mut caller: TcpStream, cloud: &Cloud, admission: &Admission) -
             copy_bidirectional(&mut caller, &mut called).await?;
             Ok(())
         }
-        Err(outcome) => reply(&mut caller, outcome).await,
+        Err(error) => reply(&mut caller, error.into()).await,
     }
 }
 
@@ -119,13 +71,7 @@ async fn admit(caller: &mut TcpStream, admission: &Admission) -> io::Result<bool
     let _version = caller.read_u8().await?;
     let user = counted(caller).await?;
     let password = counted(caller).await?;
-    let admitted = match admission {
-        Admission::Open => true,
-        Admission::Token(token) => {
-            // Both are compared whole, whatever differs first.
-            same(&user, USER) & same(&password, token.as_bytes())
-        }
-    };
+    let admitted = admission.admits(&user, &password);
     caller.write_all(&[1, u8::from(!admitted)]).await?;
     Ok(admitted)
 }
@@ -136,21 +82,15 @@ async fn counted(caller: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether two texts are equal, in a time that tells nothing about where they differ.
-pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .fold(0, |differs, (a, b)| differs | (a ^ b))
-            == 0
-}
-
-/// Whom a caller wants.
-#[derive(Debug, PartialEq, Eq)]
-enum Target {
-    Address(SocketAddrV4),
-    Name(String, u16),
+impl From<ConnectError> for Outcome {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::NoSocket => Self::Failed,
+            ConnectError::NetworkUnreachable => Self::NetworkUnreachable,
+            ConnectError::HostUnreachable => Self::HostUnreachable,
+            ConnectError::Refused => Self::Refused,
+        }
+    }
 }
 
 async fn request(caller: &mut TcpStream) -> io::Result<Result<Target, Outcome>> {
@@ -179,51 +119,6 @@ async fn request(caller: &mut TcpStream) -> io::Result<Result<Target, Outcome>> 
     })
 }
 
-async fn connect(cloud: &Cloud, target: Target) -> Result<TcpStream, Outcome> {
-    let address = match target {
-        Target::Address(address) => address,
-        Target::Name(name, port) => SocketAddrV4::new(look_up(cloud, &name)?, port),
-    };
-    let place = cloud
-        .host(internet::client())
-        .await
-        .ok_or(Outcome::NetworkUnreachable)?;
-    let made = socket::unconnected(place).await;
-    let socket = made.map_err(|error| {
-        tracing::warn!(%error, "proxy can't make a socket");
-        Outcome::Failed
-    })?;
-    match timeout(CONNECTING, socket.connect(address.into())).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Err(Outcome::Refused),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::NetworkUnreachable => {
-            Err(Outcome::NetworkUnreachable)
-        }
-        Ok(Err(_)) | Err(_) => Err(Outcome::HostUnreachable),
-    }
-}
-
-/// The address that a name has on the lab's internet, or that it is.
-///
-/// # Errors
-/// It has none.
-pub(crate) fn look_up(cloud: &Cloud, name: &str) -> Result<Ipv4Addr, Outcome> {
-    if let Ok(address) = name.parse() {
-        return Ok(address);
-    }
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    match names::resolve_public(&cloud.snapshot().state, &Question::Address(name)) {
-        Answer::Records { data, .. } => data
-            .into_iter()
-            .find_map(|data| match data {
-                Data::Address(address) => Some(address),
-                Data::Alias(_) | Data::Pointer(_) => None,
-            })
-            .ok_or(Outcome::HostUnreachable),
-        _ => Err(Outcome::HostUnreachable),
-    }
-}
-
 async fn reply(caller: &mut TcpStream, outcome: Outcome) -> io::Result<()> {
     caller
         .write_all(&[VERSION, outcome as u8, 0, 1, 0, 0, 0, 0, 0, 0])
@@ -233,7 +128,9 @@ async fn reply(caller: &mut TcpStream, outcome: Outcome) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::USER;
     use super::*;
+    use tokio::net::TcpListener;
 
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
