@@ -1,19 +1,19 @@
 //! Load balancers as their users meet them: built by aws-cli, asked from the lab's internet.
 
 use crate::lab::{Lab, text};
-use crate::walkthrough::{Ids, absent, client, ids, runs};
+use crate::walkthrough::{Ids, Server, absent, call, client, ids, runs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn walkthrough(file: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../walkthroughs/figure-6-8");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../walkthroughs");
     root.join(file)
 }
 
 /// What aws-cli says, as text.
 fn aws(lab: &Lab, words: &[&str]) -> String {
-    let mut command = client(lab, "aws", &walkthrough(""));
+    let mut command = client(lab, "aws", &walkthrough("figure-6-8"));
     let output = command.args(words).args(["--output", "text"]).output();
     let output = output.unwrap();
     assert!(
@@ -67,13 +67,13 @@ fn figure_6_8_answers_and_its_health_checks_are_traffic() {
     let Some(lab) = Lab::start(&[]) else { return };
     let ids = ids(
         &lab,
-        Command::new(walkthrough("build.sh")),
-        &walkthrough(""),
+        Command::new(walkthrough("figure-6-8/build.sh")),
+        &walkthrough("figure-6-8"),
     );
     let mut check = client(
         &lab,
-        walkthrough("check.sh").to_str().unwrap(),
-        &walkthrough(""),
+        walkthrough("figure-6-8/check.sh").to_str().unwrap(),
+        &walkthrough("figure-6-8"),
     );
     let skylab = format!(
         "{} --state {}",
@@ -118,4 +118,40 @@ fn figure_6_8_answers_and_its_health_checks_are_traffic() {
     for _ in 0..6 {
         assert!(ask(&lab, &ids, "/").starts_with("web-2 /"));
     }
+}
+
+/// AWS-NLB, AWS-CLB: an instance without a way out answers clients of the internet through a network
+/// load balancer, which it knows by their own addresses or by the node's, and through a classic one.
+#[test]
+fn an_instance_without_a_way_out_answers_through_balancers() {
+    if !runs(Command::new("aws").arg("--version")) {
+        return absent("aws");
+    }
+    let Some(lab) = Lab::start(&[]) else { return };
+    let directory = walkthrough("network-load-balancer");
+    let ids = ids(&lab, Command::new(directory.join("build.sh")), &directory);
+    let _server = Server::start(&lab, &ids["instance"], 8080, "server");
+    let wait = ["elbv2", "wait", "target-in-service", "--target-group-arn"];
+    aws(&lab, &[&wait[..], &[ids["targets"].as_str()]].concat());
+    let wait = ["elb", "wait", "instance-in-service", "--load-balancer-name"];
+    aws(&lab, &[&wait[..], &["old"]].concat());
+
+    let visitor = "internet:203.0.113.9";
+    let raw = format!("{}:80", ids["address"]);
+    let kept = call(&lab, visitor, &raw);
+    assert_eq!(kept.as_deref(), Some("server saw 203.0.113.9"));
+    let told = lab.ok(&["explain", visitor, "lb/raw"]);
+    assert!(told.contains("which passed on what it answers"), "{told}");
+
+    let hide = "Key=preserve_client_ip.enabled,Value=false";
+    let modify = ["elbv2", "modify-target-group-attributes"];
+    let words = ["--target-group-arn", &ids["targets"], "--attributes", hide];
+    aws(&lab, &[&modify[..], &words].concat());
+    let hidden = call(&lab, visitor, &raw);
+    assert_eq!(hidden, Some(format!("server saw {}", ids["node"])));
+
+    let found = lab.ok(&["exec", "internet", "--", "getent", "hosts", &ids["classic"]]);
+    let classic = found.split_whitespace().next().unwrap();
+    let heard = call(&lab, visitor, &format!("{classic}:80")).unwrap();
+    assert!(heard.starts_with("server saw 10.0.1."), "{heard}");
 }

@@ -4,7 +4,7 @@
 use crate::lab::{Lab, text};
 use crate::walkthrough::{client, runs, tempdir};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What an account has, by the listings that the configurations touch.
@@ -38,15 +38,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Applies, plans and destroys an example.
+/// Applies, plans and destroys an example of the VPC module's.
 fn holds(example: &str) {
     let directory = tempdir();
-    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../walkthroughs/vpc-module");
-    copy(&all, &directory);
+    copy(&walkthroughs().join("vpc-module"), &directory);
+    holds_in(&directory, example);
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+fn walkthroughs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../walkthroughs")
+}
+
+/// Applies, plans and destroys what is in a folder of a directory.
+fn holds_in(directory: &Path, example: &str) {
     let place = directory.join(example);
     let mut init = Command::new("terraform");
     if !runs(init.args(["init", "-input=false"]).current_dir(&place)) {
-        fs::remove_dir_all(&directory).unwrap();
         eprintln!("skipped: no terraform here, or no provider for it");
         return;
     }
@@ -67,7 +75,6 @@ fn holds(example: &str) {
     run(&["plan", "-detailed-exitcode"]);
     run(&["destroy", "-auto-approve"]);
     assert_eq!(listed(&lab), before, "{example} left something");
-    fs::remove_dir_all(&directory).unwrap();
 }
 
 /// AWS-VPC, AWS-SUBNET, AWS-RTB, AWS-NACL, AWS-SG: a VPC whose defaults are taken over and emptied.
@@ -92,4 +99,33 @@ fn secondary_cidr_blocks_hold() {
 #[test]
 fn the_default_network_holds() {
     holds("manage-default-vpc");
+}
+
+/// AWS-ALB, AWS-NLB: figure 6-8 with rules of all kinds and actions, and a network load balancer.
+#[test]
+fn load_balancers_hold() {
+    let directory = tempdir();
+    copy(&walkthroughs().join("figure-6-8"), &directory);
+    let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+    ]);
+    openssl
+        .args(["-subj", "/CN=www.example.com", "-keyout"])
+        .arg(&key);
+    if !runs(openssl.arg("-out").arg(&certificate)) {
+        eprintln!("skipped: no openssl here");
+        return fs::remove_dir_all(&directory).unwrap();
+    }
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let pair = serde_json::json!({"body": read(&certificate), "key": read(&key)});
+    let variables = serde_json::json!({"certificate": pair});
+    fs::write(
+        directory.join("terraform.tfvars.json"),
+        variables.to_string(),
+    )
+    .unwrap();
+    holds_in(&directory, "");
+    fs::remove_dir_all(&directory).unwrap();
 }

@@ -216,7 +216,7 @@ fn built_by(program: &str, build: impl FnOnce(&Lab) -> Ids) {
 }
 
 /// What a call hears; `None` when nothing comes.
-fn call(lab: &Lab, from: &str, to: &str) -> Option<String> {
+pub(crate) fn call(lab: &Lab, from: &str, to: &str) -> Option<String> {
     let output = lab.run(&["exec", from, "--", "skylab", "probe", "call", to]);
     match output.status.code() {
         Some(0) => Some(text(&output.stdout)),
@@ -226,10 +226,10 @@ fn call(lab: &Lab, from: &str, to: &str) -> Option<String> {
 }
 
 /// A server at a place, as long as this lives.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
-    fn start(lab: &Lab, place: &str, port: u16, name: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, place: &str, port: u16, name: &str) -> Self {
         let port = port.to_string();
         let words = [
             "exec", place, "--", "skylab", "probe", "serve", "--port", &port, "--name", name,
