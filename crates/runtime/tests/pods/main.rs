@@ -23,11 +23,10 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("cni-ptp") {
         return ExitCode::from(u8::try_from(cni::ptp::main()).unwrap_or(u8::MAX));
     }
+    // Here, since the first process of the lab waits for no children.
+    world::look_for_shell();
     kernel::run_trials!(
         [images, limits, lives, networks, plugins, streams],
-        |inside: kernel::launch::Inside| {
-            world::look_for_shell();
-            world::use_factory(inside.factory);
-        }
+        |inside: kernel::launch::Inside| world::use_factory(inside.factory)
     )
 }
