@@ -7,7 +7,7 @@
 //!   directory holds; [`snapshot`]: all of it as one file;
 //! * [`cloud`]: the one task that owns the account: carry out, commit, compile, apply, answer;
 //! * [`http`]: the clouds' APIs, and [`client`] a caller of them; [`control`]: the commands;
-//!   [`proxy`]: the proxy (SOCKS5, CONNECT);
+//!   `proxy`: the proxy (SOCKS5, CONNECT);
 //! * [`internet`], [`names`], [`metadata`], [`clock`], [`presence`]: what the lab is to its networks;
 //! * [`guests`], [`place`]: who runs where; [`explain`]: why a packet got through or did not;
 //!   [`capture`]: the packets themselves; [`metrics`]: how it fares; `balancers`: load balancers' nodes;

@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
 //!
 //! A user without a session is sent to the identity provider, with what was asked for sealed in `state`.
-//! The provider sends the user back to [`CALLBACK`] with a code; the balancer makes tokens of it, asks who
+//! The provider sends the user back to `/oauth2/idpresponse` with a code; the balancer makes tokens of it, asks who
 //! the user is, seals that in cookies and sends the user to where it all began.
 
 mod form;

@@ -172,7 +172,7 @@ pub(crate) fn put(
 /// Adds listeners.
 ///
 /// # Errors
-/// As [`read`] and [`put`].
+/// `DuplicateListener`, and those of a listener that cannot be.
 pub fn add(
     state: &mut State,
     context: &Context,
