@@ -1,5 +1,6 @@
 //! Real packets: services on every host, and a client socket for each flow.
 
+pub(crate) mod answers;
 pub(crate) mod client;
 mod service;
 

@@ -1,9 +1,12 @@
 //! Real packets: every host but balancers' nodes listens, and says who it is and whom it sees.
 
 use super::relay::Relay;
+pub use crate::probe::answers::Outcome;
+pub(super) use crate::probe::answers::Probe;
+use crate::probe::answers::gather;
 use crate::probe::client::{Client, open};
 use crate::scenario::PORTS;
-use fabric::{Fabric, Flow, HostId};
+use fabric::{Fabric, HostId};
 use kernel::engine::Engine;
 use kernel::namespace::NetNs;
 use nix::cmsg_space;
@@ -16,35 +19,6 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
-
-/// How long what isn't expected is waited for after the last that was.
-const GRACE: Duration = Duration::from_millis(80);
-/// How long what is expected is waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// What became of a flow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// It was answered: by this host, which saw this caller.
-    Answered(HostId, Ipv4Addr),
-    /// An echo was answered; echoes don't say by whom.
-    Echoed,
-    /// The caller was told that it can't be.
-    Refused,
-    /// Nothing came back.
-    Silent,
-}
-
-/// A flow to send.
-#[derive(Clone, Debug)]
-pub(super) struct Probe {
-    pub(super) host: HostId,
-    pub(super) flow: Flow,
-    /// Whether something is expected to come back.
-    pub(super) expected: bool,
-}
 
 /// A host that listens.
 struct Place {
@@ -81,36 +55,13 @@ pub(super) fn probe(
     for client in &clients {
         client.send();
     }
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; probes.len()];
-    let begun = Instant::now();
-    let mut quiet_since = begun;
-    loop {
+    let serve = || {
         for (index, place) in (0u32..).zip(&places) {
             place.serve(index);
         }
-        for (client, outcome) in clients.iter().zip(&mut outcomes) {
-            if outcome.is_none()
-                && let Some(came) = look(client, &places)
-            {
-                *outcome = Some(came);
-                quiet_since = Instant::now();
-            }
-        }
-        let missing = probes
-            .iter()
-            .zip(&outcomes)
-            .any(|(probe, outcome)| probe.expected && outcome.is_none());
-        let over = if missing {
-            begun.elapsed() > PATIENCE
-        } else {
-            quiet_since.elapsed() > GRACE
-        };
-        if over {
-            let silent = |outcome: Option<Outcome>| outcome.unwrap_or(Outcome::Silent);
-            return Ok(outcomes.into_iter().map(silent).collect());
-        }
-        std::thread::sleep(PAUSE);
-    }
+    };
+    let look = |number: usize| look(clients.get(number)?, &places);
+    Ok(gather(probes, serve, look))
 }
 
 fn listen(host: &HostId, namespace: &NetNs) -> io::Result<Place> {

@@ -1,6 +1,8 @@
 //! Real packets in a cluster: every place listens, and says who it is and whom it sees.
 
 use crate::cluster::scenario::{MOST_SERVICES, PORTS, node_port};
+use crate::probe::answers::gather;
+pub use crate::probe::answers::{Outcome, Probe};
 use crate::probe::client::{Client, open};
 use fabric::{Flow, HostId, Transport};
 use kernel::namespace::NetNs;
@@ -11,37 +13,6 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long what isn't expected is waited for after the last that was.
-const GRACE: Duration = Duration::from_millis(80);
-/// How long what is expected is waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// What became of a flow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// It was answered: by this host, which saw this caller.
-    Answered(HostId, Ipv4Addr),
-    /// An echo was answered; echoes don't say by whom.
-    Echoed,
-    /// The caller was told that it can't be.
-    Refused,
-    /// Nothing came back.
-    Silent,
-}
-
-/// A flow to send.
-#[derive(Clone, Debug)]
-pub struct Probe {
-    /// The calling host.
-    pub host: HostId,
-    /// The packet as the caller writes it.
-    pub flow: Flow,
-    /// Whether something is expected to come back.
-    pub expected: bool,
-}
 
 /// A place that listens.
 struct Place {
@@ -68,36 +39,13 @@ pub fn probe(places: &BTreeMap<HostId, Arc<NetNs>>, probes: &[Probe]) -> io::Res
     for client in &clients {
         client.send();
     }
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; probes.len()];
-    let begun = Instant::now();
-    let mut quiet_since = begun;
-    loop {
+    let serve = || {
         for (index, place) in (0u32..).zip(&listening) {
             place.serve(index);
         }
-        for (client, outcome) in clients.iter().zip(&mut outcomes) {
-            if outcome.is_none()
-                && let Some(came) = look(client, &listening)
-            {
-                *outcome = Some(came);
-                quiet_since = Instant::now();
-            }
-        }
-        let missing = probes
-            .iter()
-            .zip(&outcomes)
-            .any(|(probe, outcome)| probe.expected && outcome.is_none());
-        let over = if missing {
-            begun.elapsed() > PATIENCE
-        } else {
-            quiet_since.elapsed() > GRACE
-        };
-        if over {
-            let silent = |outcome: Option<Outcome>| outcome.unwrap_or(Outcome::Silent);
-            return Ok(outcomes.into_iter().map(silent).collect());
-        }
-        std::thread::sleep(PAUSE);
-    }
+    };
+    let look = |number: usize| look(clients.get(number)?, &listening);
+    Ok(gather(probes, serve, look))
 }
 
 fn listen(host: &HostId, namespace: &NetNs) -> io::Result<Place> {
