@@ -145,4 +145,35 @@ impl Fabric {
         let entry = self.nodes.entry(node.clone()).or_default();
         Arc::make_mut(entry).pods.insert(address, outer);
     }
+
+    /// A node whose network plugin sends what comes from an address of one of the node's ports by that
+    /// port: from all addresses and prefixes of ports but the first, whose ways the node has already.
+    pub fn route_by_source(&mut self, node: &HostId) {
+        let mut ports: Vec<_> = self
+            .ports
+            .values()
+            .filter_map(|port| match &port.host {
+                Some((host, device)) if host == node => Some((*device, port.clone())),
+                _ => None,
+            })
+            // Links of pods own everything and are no way out.
+            .filter(|(_, port)| !port.prefixes.contains(&Ipv4Net::default()))
+            .collect();
+        ports.sort_by_key(|(device, _)| *device);
+        let Some(host) = self.hosts.get_mut(node) else {
+            return;
+        };
+        let host = Arc::make_mut(host);
+        for (device, port) in ports.into_iter().skip(1) {
+            let own = port.addresses.iter().copied().map(Ipv4Net::from);
+            for from in own.chain(port.prefixes.iter().copied()) {
+                host.routes.push(HostRoute {
+                    from: Some(from),
+                    prefix: Ipv4Net::default(),
+                    port: port.id.clone(),
+                    metric: u32::from(device),
+                });
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod plan;
 pub mod pod_link;
 mod program;
 mod rights;
+pub mod routing;
 pub mod testing;
 mod tree;
 pub mod uplink;

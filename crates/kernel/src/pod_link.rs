@@ -125,21 +125,22 @@ impl PodLink<'_> {
     fn set_up_inside(&self) -> Result<(), PodLinkError> {
         let index = index_of(self.pod_end)?;
         let mut socket = Socket::open_here(Family::Route).map_err(netlink("rtnetlink"))?;
-        let default = KernelRoute {
+        let route = |prefix, action| KernelRoute {
             table: MAIN,
-            prefix: Ipv4Net::default(),
+            prefix,
             metric: 0,
-            action: Action::Via {
-                link: index,
-                via: GATEWAY,
-                source: None,
-            },
+            action,
+        };
+        let default = Action::Through {
+            link: index,
+            via: GATEWAY,
         };
         let requests = vec![
             address::add(index, self.address, 32),
             link::up(index),
             neighbour::put(index, GATEWAY, self.node_mac),
-            default.put(),
+            route(Ipv4Net::from(GATEWAY), Action::On { link: index }).put(),
+            route(Ipv4Net::default(), default).put(),
         ];
         socket
             .request_all(requests)

@@ -3,6 +3,10 @@
 //! An instance's stack is what Amazon's images set up: addresses by DHCP, the default route by the
 //! first interface, and, where there are several, one routing policy an interface so that replies
 //! leave by the interface they were asked on (amazon-ec2-net-utils).
+//!
+//! A node of a Kubernetes cluster sets up its first interface alone and forwards; the others, secondary
+//! addresses and prefixes are its network plugin's.
+//! <https://github.com/aws/amazon-vpc-cni-k8s/blob/master/docs/cni-proposal.md>
 
 use crate::model::instance::{Instance, InstanceState};
 use crate::model::nat_gateway::NatGatewayState;
@@ -19,7 +23,9 @@ pub(super) fn instance(state: &State, id: &InstanceId) -> Option<Host> {
         return None;
     }
     let interfaces = interfaces(state, instance);
-    let nat_instance = image::find(instance.image.as_str()).is_some_and(|image| image.nat_instance);
+    let image = image::find(instance.image.as_str());
+    let nat_instance = image.is_some_and(|image| image.nat_instance);
+    let node = image.is_some_and(|image| image.kubernetes_node);
     let primary = interfaces
         .first()
         .and_then(|interface| interface.addresses.first());
@@ -29,8 +35,12 @@ pub(super) fn instance(state: &State, id: &InstanceId) -> Option<Host> {
             instance.state,
             InstanceState::Pending | InstanceState::Running
         ),
-        forwarding: nat_instance,
-        routes: routes(state, &interfaces),
+        forwarding: nat_instance || node,
+        routes: if node {
+            routes(state, interfaces.get(..1).unwrap_or_default())
+        } else {
+            routes(state, &interfaces)
+        },
         source_translation: primary
             .filter(|_| nat_instance)
             .map(|address| SourceTranslation {

@@ -18,6 +18,11 @@ pub struct Image {
     /// Whether it is set up as a NAT instance: it forwards, and writes its own address over the
     /// source.
     pub nat_instance: bool,
+    /// Whether it is set up as a node of a Kubernetes cluster: it forwards, and leaves interfaces beyond
+    /// the first, and secondary addresses, to the cluster's network plugin.
+    /// <https://docs.aws.amazon.com/eks/latest/userguide/eks-optimized-amis.html>
+    #[serde(default)]
+    pub kubernetes_node: bool,
     /// When it was made, ISO 8601.
     pub created: String,
 }
@@ -30,6 +35,7 @@ impl Image {
             description: description.to_owned(),
             architecture: architecture.to_owned(),
             nat_instance: name.starts_with("amzn-ami-vpc-nat"),
+            kubernetes_node: name.starts_with("amazon-eks-node-"),
             created: created.to_owned(),
         }
     }

@@ -169,3 +169,28 @@ impl World {
         ways.into_iter().map(end).collect()
     }
 }
+
+/// AWS-CNI: a node with two ports, pods at addresses that the cloud routes to either: what a pod sends
+/// leaves by the port that its address belongs to, so that the guard lets it pass, and comes back.
+#[test]
+fn pods_leave_by_the_port_that_their_address_belongs_to() {
+    let mut world = World::pair();
+    world.host("node", "one", "10.0.1.20");
+    world.host("spare", "one", "10.0.1.30");
+    world.edit_port("node-0", |port| port.prefixes = vec![net("10.0.1.21/32")]);
+    world.edit_port("spare-0", |port| {
+        port.host = Some(("node".into(), 1));
+        port.prefixes = vec![net("10.0.1.31/32")];
+    });
+    for (id, address) in [("first", "10.0.1.21"), ("second", "10.0.1.31")] {
+        world.pod(id, "node", address);
+    }
+    let call = tcp("10.0.1.10", 80);
+    world.dropped("pod/second", call);
+    world.fabric.route_by_source(&"node".into());
+    for (pod, address) in [("pod/first", "10.0.1.21"), ("pod/second", "10.0.1.31")] {
+        assert_eq!(world.delivered(pod, call).source, ip(address));
+        world.delivered("a", tcp(address, 8080));
+    }
+    world.delivered("pod/first", tcp("10.0.1.31", 8080));
+}

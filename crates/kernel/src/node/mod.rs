@@ -8,7 +8,9 @@
 //! * [`PolicyAgent`]: `skylab-policy`, the network policies of the node's pods; bits 24 and 25 of
 //!   flows' marks are its own;
 //! * [`HostPorts`]: `skylab-hostport`, the pods' ports on the node itself;
-//! * [`SourceTranslator`]: `skylab-snat`, the address under which pods leave the cluster.
+//! * [`SourceTranslator`]: `skylab-snat`, the address under which pods leave the cluster;
+//! * [`EgressTable`]: how pods leave a node with several links. It is not part of what `walk` is told, marks
+//!   packets and flows with one bit, and has the name of the plugin whose it is.
 //!
 //! They do with packets what [`fabric::walk()`] says of a [`fabric::Node`]. An apply changes what
 //! differs from the last one, in one stroke; the first replaces what an earlier run of the program
@@ -17,12 +19,14 @@
 //! Policies see what the node forwards: where pods' links end in a bridge, packets between two pods
 //! of one node don't come by.
 
+mod egress;
 mod flows;
 mod host_ports;
 mod table;
 
 use crate::namespace::NetNs;
 use crate::netlink::NetlinkError;
+pub use egress::{Egress, EgressTable, Ports, Translation};
 use fabric::{Fabric, HostId, Node, Policies, Services, SourceNat};
 use flows::Touched;
 pub use host_ports::HostPorts;
@@ -32,9 +36,12 @@ use table::Table;
 /// What they all begin with.
 const OURS: &str = "skylab-";
 
+/// Tables of network plugins that keep to names of their own ([`EgressTable`]).
+const OF_PLUGINS: [&str; 1] = ["aws-cni"];
+
 /// Whether a table is one of a node's programs'.
 pub(crate) fn is_ours(table: &str) -> bool {
-    table.starts_with(OURS)
+    table.starts_with(OURS) || OF_PLUGINS.contains(&table)
 }
 
 /// What an apply did.

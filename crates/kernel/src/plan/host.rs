@@ -139,6 +139,7 @@ fn translate(translation: &SourceTranslation) -> Vec<Expression> {
         Expression::SourceNat {
             address: R0,
             ports: Some((R1, R2)),
+            flags: 0,
         },
     ]
 }

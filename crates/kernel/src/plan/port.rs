@@ -154,6 +154,12 @@ fn guard(view: &mut View<'_>, place: &Place, port: &Port, link: u32) {
         view.want_element(place, &name(OWN), one(key), Data::Nothing);
     }
     for prefix in &port.prefixes {
+        // One address more costs a hash, one range more a search tree's part.
+        if prefix.prefix_len() == 32 {
+            let key = link_address(link, prefix.addr());
+            view.want_element(place, &name(OWN), one(key), Data::Nothing);
+            continue;
+        }
         let keys = Keys::Range(
             link_address(link, prefix.network()),
             link_address(link, prefix.broadcast()),

@@ -10,7 +10,9 @@ const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;
 /// NF_NAT_RANGE_PROTO_RANDOM_FULLY: ports that nobody can guess and that two flows at once don't both get.
-const RANDOM_PORT: u32 = 1 << 4;
+pub(crate) const RANDOM_PORT: u32 = 1 << 4;
+/// NF_NAT_RANGE_PROTO_RANDOM: ports by a hash with a secret.
+pub(crate) const HASHED_PORT: u32 = 1 << 2;
 /// The code of an ICMP message that says so.
 const PORT_UNREACHABLE: u8 = 3;
 /// The register that a verdict is written to.
@@ -71,6 +73,10 @@ pub(crate) enum MetaKey {
     OutputLink,
     /// Its transport protocol, one byte.
     Protocol,
+    /// The name of the link it came in by, 16 bytes with zeros at the end.
+    InputName,
+    /// The name of the link it leaves by.
+    OutputName,
 }
 
 impl MetaKey {
@@ -80,6 +86,8 @@ impl MetaKey {
             Self::InputLink => 4,
             Self::OutputLink => 5,
             Self::Protocol => 16,
+            Self::InputName => 6,
+            Self::OutputName => 7,
         }
     }
 }
@@ -224,6 +232,8 @@ pub(crate) enum Expression {
     SourceNat {
         address: Register,
         ports: Option<(Register, Register)>,
+        /// How a port is chosen, 0 for the kernel's own way ([`RANDOM_PORT`], [`HASHED_PORT`]).
+        flags: u32,
     },
     /// Translates the flow's destination to the address and port in two registers.
     DestinationNat { address: Register, port: Register },
@@ -357,12 +367,19 @@ impl Expression {
                 data.put_be32(1, REGISTER_VERDICT)
                     .nest(2, |value| verdict.put(value));
             }
-            Self::SourceNat { address, ports } => {
+            Self::SourceNat {
+                address,
+                ports,
+                flags,
+            } => {
                 data.put_be32(1, 0)
                     .put_be32(2, u32::from(super::NFPROTO_IPV4))
                     .put_be32(3, address.number());
                 if let Some((low, high)) = ports {
                     data.put_be32(5, low.number()).put_be32(6, high.number());
+                }
+                if *flags != 0 {
+                    data.put_be32(7, *flags);
                 }
             }
             Self::DestinationNat { address, port } => {

@@ -18,6 +18,8 @@ pub(crate) enum Action {
         /// The source address of packets that are made here and don't choose one.
         source: Option<Ipv4Addr>,
     },
+    /// Sends by a link, to the neighbour `via`, which another route of the table says is on it.
+    Through { link: u32, via: Ipv4Addr },
     /// Sends by a link to the destination itself, which is on it.
     On { link: u32 },
     /// Takes it for this stack itself.
@@ -32,7 +34,10 @@ impl Action {
     /// The link that it needs.
     pub(crate) fn link(&self) -> Option<u32> {
         match self {
-            Self::Via { link, .. } | Self::On { link } | Self::Local { link } => Some(*link),
+            Self::Via { link, .. }
+            | Self::Through { link, .. }
+            | Self::On { link }
+            | Self::Local { link } => Some(*link),
             Self::Throw | Self::Blackhole => None,
         }
     }
@@ -50,7 +55,9 @@ pub(crate) struct KernelRoute {
 impl KernelRoute {
     fn message(&self, kind: u16, flags: i32) -> Message {
         let (action, scope) = match self.action {
-            Action::Via { .. } => (libc::RTN_UNICAST, libc::RT_SCOPE_UNIVERSE),
+            Action::Via { .. } | Action::Through { .. } => {
+                (libc::RTN_UNICAST, libc::RT_SCOPE_UNIVERSE)
+            }
             Action::On { .. } => (libc::RTN_UNICAST, libc::RT_SCOPE_LINK),
             Action::Local { .. } => (libc::RTN_LOCAL, libc::RT_SCOPE_HOST),
             Action::Throw => (libc::RTN_THROW, libc::RT_SCOPE_UNIVERSE),
@@ -58,7 +65,11 @@ impl KernelRoute {
         };
         let flag = match self.action {
             Action::Via { .. } => NEXT_HOP_ONLINK,
-            Action::On { .. } | Action::Local { .. } | Action::Throw | Action::Blackhole => 0,
+            Action::Through { .. }
+            | Action::On { .. }
+            | Action::Local { .. }
+            | Action::Throw
+            | Action::Blackhole => 0,
         };
         // struct rtmsg: family, destination and source length, tos, table, protocol, scope, type,
         // flags.
@@ -84,6 +95,11 @@ impl KernelRoute {
                 if let Some(source) = source {
                     message.put(libc::RTA_PREFSRC, &source.octets());
                 }
+            }
+            Action::Through { link, via } => {
+                message
+                    .put_u32(libc::RTA_OIF, link)
+                    .put(libc::RTA_GATEWAY, &via.octets());
             }
             Action::On { link } | Action::Local { link } => {
                 message.put_u32(libc::RTA_OIF, link);

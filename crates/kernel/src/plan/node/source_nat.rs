@@ -37,6 +37,7 @@ pub(in crate::plan) fn plan_source_nat(view: &mut View<'_>, host: &HostId) -> Op
             Expression::SourceNat {
                 address: R0,
                 ports: None,
+                flags: 0,
             },
         ]),
         None => rule.push(Expression::Masquerade),
