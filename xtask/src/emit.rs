@@ -1,7 +1,7 @@
 //! The generated files: shapes and enums, and the operations that tie them together.
 
 use crate::model::{Model, Reference, Shape};
-use crate::names::{query, snake, variant};
+use crate::names::{capital, query, snake, variant};
 use crate::selection::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -76,7 +76,12 @@ pub(crate) fn files(model: &Model, selection: &Selection) -> crate::Outcome<Vec<
 impl Emitter<'_> {
     /// Whether requests and responses are JSON.
     fn is_json(&self) -> bool {
-        self.model.metadata.protocol == "json"
+        matches!(self.model.metadata.protocol.as_str(), "json" | "rest-json")
+    }
+
+    /// Whether operations are methods and paths.
+    fn is_rest(&self) -> bool {
+        self.model.metadata.protocol == "rest-json"
     }
 
     /// The module of `wire` whose macros make the service's types.
@@ -132,7 +137,7 @@ impl Emitter<'_> {
     fn rust_type(&self, name: &str) -> crate::Outcome<String> {
         let shape = self.model.shape(name)?;
         Ok(match shape.kind.as_str() {
-            "string" if Self::is_enum(shape) => name.to_owned(),
+            "string" if Self::is_enum(shape) => capital(name),
             "string" => "String".to_owned(),
             "integer" => "i32".to_owned(),
             "long" => "i64".to_owned(),
@@ -227,7 +232,7 @@ impl Emitter<'_> {
                 continue;
             }
             any = true;
-            writeln!(body, "closed! {{ {name} {{")?;
+            writeln!(body, "closed! {{ {} {{", capital(name))?;
             let mut seen = BTreeSet::new();
             let more = self.selection.values.get(name).into_iter().flatten();
             for value in shape.values.iter().chain(more) {
@@ -256,7 +261,11 @@ impl Emitter<'_> {
         writeln!(
             text,
             "use crate::{}::operations;\n\noperations! {{",
-            self.module()
+            if self.is_rest() {
+                "rest_json"
+            } else {
+                self.module()
+            }
         )?;
         self.protocol(&mut text)?;
         for name in &self.selection.operations {
@@ -269,7 +278,8 @@ impl Emitter<'_> {
             .keys()
             .filter(|name| !self.selection.operations.contains(name))
         {
-            write!(text, "{name:?}, ")?;
+            let place = self.place(name)?;
+            write!(text, "{place}{name:?}, ")?;
         }
         text.push_str("]\n}\n");
         Ok(text)
@@ -278,6 +288,10 @@ impl Emitter<'_> {
     /// What the service's operations have in common.
     fn protocol(&self, text: &mut String) -> crate::Outcome<()> {
         let metadata = &self.model.metadata;
+        if self.is_rest() {
+            text.push_str("    has {\n");
+            return Ok(());
+        }
         if self.is_json() {
             let target = metadata.target_prefix.as_ref();
             let target = target.ok_or("a JSON service without a target")?;
@@ -304,6 +318,14 @@ impl Emitter<'_> {
                 .map_or("crate::shape::Nothing".to_owned(), |of| of.shape.clone())
         };
         let (input, output) = (shape(&operation.input), shape(&operation.output));
+        if self.is_rest() {
+            let (place, bindings) = (self.place(name)?, self.bindings(name)?);
+            writeln!(
+                text,
+                "        {name}({input}) -> {output}, {place}[{bindings}];"
+            )?;
+            return Ok(());
+        }
         if self.is_json() {
             writeln!(text, "        {name}({input}) -> {output};")?;
             return Ok(());
@@ -325,5 +347,39 @@ impl Emitter<'_> {
             "        {name}({input}) -> {output}, {wrapper:?}, {dry};"
         )?;
         Ok(())
+    }
+
+    /// A REST operation's method and path.
+    fn place(&self, name: &str) -> crate::Outcome<String> {
+        if !self.is_rest() {
+            return Ok(String::new());
+        }
+        let http = self.model.operations[name].http.as_ref();
+        let http = http.ok_or_else(|| format!("{name} has no path"))?;
+        Ok(format!("{:?} {:?} ", http.method, http.request_uri))
+    }
+
+    /// The members of a REST operation's request that stand outside its body.
+    fn bindings(&self, name: &str) -> crate::Outcome<String> {
+        let mut bindings = String::new();
+        let Some(input) = &self.model.operations[name].input else {
+            return Ok(bindings);
+        };
+        for (member, reference) in self.model.shape(&input.shape)?.members()? {
+            let kind = match reference.location.as_deref() {
+                None => continue,
+                Some("uri") => "Label",
+                Some("querystring") => match self.rust_type(&reference.shape)?.as_str() {
+                    "i32" | "i64" => "Number",
+                    "bool" => "Truth",
+                    "Vec<String>" => "Texts",
+                    _ => "Text",
+                },
+                Some(other) => return Err(format!("{name}'s {member} is in the {other}").into()),
+            };
+            let at = reference.location_name.as_deref().unwrap_or(member);
+            write!(bindings, "{kind} {at:?} => {member:?}; ")?;
+        }
+        Ok(bindings)
     }
 }

@@ -24,10 +24,11 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// A service: its module's name, its folder in botocore's data.
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 7] = [
     ("acm", "acm/2015-12-08"),
     ("autoscaling", "autoscaling/2011-01-01"),
     ("ec2", "ec2/2016-11-15"),
+    ("eks", "eks/2017-11-01"),
     ("elb", "elb/2012-06-01"),
     ("elbv2", "elbv2/2015-12-01"),
     ("sts", "sts/2011-06-15"),

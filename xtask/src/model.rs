@@ -28,14 +28,25 @@ pub(crate) struct Metadata {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Operation {
+    pub(crate) http: Option<Http>,
     pub(crate) input: Option<Reference>,
     pub(crate) output: Option<Reference>,
+}
+
+/// Where a REST service's operation is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Http {
+    pub(crate) method: String,
+    pub(crate) request_uri: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reference {
     pub(crate) shape: String,
+    /// Where a member stands if not in the body (`uri`, `querystring`).
+    pub(crate) location: Option<String>,
     pub(crate) location_name: Option<String>,
     pub(crate) query_name: Option<String>,
     pub(crate) result_wrapper: Option<String>,

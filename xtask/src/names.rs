@@ -29,6 +29,15 @@ pub(crate) fn snake(name: &str) -> String {
     }
 }
 
+/// `configStatus` → `ConfigStatus`.
+pub(crate) fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
 /// `t2.micro` → `T2Micro`, `-1` → `Minus1`.
 pub(crate) fn variant(value: &str) -> String {
     let mut name = String::new();
@@ -51,8 +60,11 @@ pub(crate) fn variant(value: &str) -> String {
 }
 
 /// The query protocol's name for an EC2 member: `queryName`, else `locationName` with a capital, else
-/// the member's own.
+/// the member's own. A member that stands outside a request's body is put in it under its own name.
 pub(crate) fn query(member: &str, reference: &crate::model::Reference, protocol: &str) -> String {
+    if reference.location.is_some() {
+        return member.to_owned();
+    }
     if protocol != "ec2" {
         return reference
             .location_name
@@ -63,9 +75,5 @@ pub(crate) fn query(member: &str, reference: &crate::model::Reference, protocol:
         return name.clone();
     }
     let name = reference.location_name.as_deref().unwrap_or(member);
-    let mut letters = name.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
+    capital(name)
 }

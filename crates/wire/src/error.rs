@@ -76,6 +76,10 @@ fn status_of(code: &str) -> u16 {
         | "AccessDenied"
         | "OptInRequired" => 403,
         "InternalError" | "InternalFailure" => 500,
+        // Kubernetes' service: <https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html>
+        "ResourceNotFoundException" | "NotFoundException" => 404,
+        "ResourceInUseException" => 409,
+        "ServerException" => 500,
         "ServiceUnavailable" | "Unavailable" => 503,
         "InsufficientInstanceCapacity" | "InsufficientAddressCapacity" => 500,
         _ => 400,

@@ -1,9 +1,9 @@
 //! The clouds' wire protocols.
 //!
-//! * [`acm`], [`autoscaling`], [`ec2`], [`elb`], [`elbv2`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//! * [`acm`], [`autoscaling`], [`ec2`], [`eks`], [`elb`], [`elbv2`], [`sts`]: AWS's services, a type for every request and response of the operations that
 //!   Skylab has, generated from AWS's published service models;
 //! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses; [`json`]: the protocol that
-//!   speaks JSON both ways;
+//!   speaks JSON both ways; [`rest_json`]: the one that has paths besides;
 //! * [`sigv4`]: signatures, checked and made;
 //! * [`error`]: errors as each protocol writes them; [`filters`] and [`pagination`]: what Describe
 //!   operations share.
@@ -20,6 +20,7 @@ pub mod json;
 mod map;
 pub mod pagination;
 pub mod query;
+pub mod rest_json;
 pub mod shape;
 pub mod sigv4;
 pub mod xml;
@@ -38,6 +39,11 @@ pub mod autoscaling;
 #[allow(missing_docs, unused_imports, unreachable_pub)]
 #[path = "generated/ec2/mod.rs"]
 pub mod ec2;
+
+/// Amazon EKS, version 2017-11-01.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/eks/mod.rs"]
+pub mod eks;
 
 /// Elastic Load Balancing, version 2012-06-01: classic load balancers.
 #[allow(missing_docs, unused_imports, unreachable_pub)]

@@ -7,6 +7,7 @@ mod certificate;
 pub mod classic_load_balancer;
 mod describe;
 mod dhcp_options;
+pub mod eks;
 mod elastic_ip;
 mod image;
 mod instance;

@@ -15,6 +15,7 @@ fn requester(kind: InterfaceKind) -> Option<&'static str> {
     match kind {
         InterfaceKind::Interface => None,
         InterfaceKind::NatGateway => Some("amazon-aws"),
+        InterfaceKind::ControlPlane => Some("amazon-eks"),
         _ => Some("amazon-elb"),
     }
 }
@@ -134,7 +135,7 @@ fn wire_addresses(
 
 pub(super) fn wire_interface(state: &State, interface: &NetworkInterface) -> ec2::NetworkInterface {
     let kind = match interface.kind {
-        InterfaceKind::Interface | InterfaceKind::LoadBalancer => {
+        InterfaceKind::Interface | InterfaceKind::LoadBalancer | InterfaceKind::ControlPlane => {
             ec2::NetworkInterfaceType::Interface
         }
         InterfaceKind::NatGateway => ec2::NetworkInterfaceType::NatGateway,

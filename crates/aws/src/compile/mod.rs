@@ -13,10 +13,12 @@
 //! | prefix list | address set |
 //! | instance | host |
 //! | load balancer | balancer, and a host for each node |
+//! | EKS cluster | the host of its Kubernetes API |
 //!
 //! There is one way to compile: [`update`] looks at what differs between two states and compiles
 //! that anew, so the cost follows the change; the whole fabric is the update from nothing.
 
+pub mod eks;
 mod host;
 mod internet_gateway;
 pub mod load_balancer;
@@ -40,7 +42,7 @@ use touched::Touched;
 /// What lies outside the account, as far as its compilation needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outside {
-    /// The internet's network, which internet gateways join.
+    /// The internet's network, which internet gateways join; its only segment has the same id.
     pub internet: NetworkId,
 }
 
@@ -124,6 +126,7 @@ pub fn update(fabric: &mut Fabric, old: &State, new: &State, outside: &Outside) 
         );
     }
     load_balancer::update(fabric, old, new);
+    eks::update(fabric, old, new, outside);
     internet_gateway::update(&mut fabric.gateways, &touched, old, new, outside);
 }
 

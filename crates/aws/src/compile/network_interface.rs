@@ -10,6 +10,9 @@ use std::net::Ipv4Addr;
 pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
     let interface = state.network_interfaces.get(id)?;
     let host = interface.attachment.as_ref().and_then(|attachment| {
+        if interface.kind == InterfaceKind::ControlPlane {
+            return super::eks::host_of(state, id);
+        }
         let host = match &attachment.instance {
             Some(instance) => HostId::from(instance.as_str()),
             None if interface.kind.is_balancer() => HostId::from(id.as_str()),

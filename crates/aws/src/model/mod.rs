@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod classic_load_balancer;
 pub mod client_token;
 pub mod dhcp_options;
+pub mod eks;
 pub mod elastic_ip;
 pub mod error;
 pub mod hostname;

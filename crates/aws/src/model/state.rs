@@ -228,6 +228,12 @@ tables! {
     classic_load_balancers: String => classic_load_balancer::ClassicLoadBalancer,
     /// ACM's certificates, by ARN.
     certificates: String => certificate::Certificate,
+    /// EKS clusters, by region and name.
+    eks_clusters: eks::ClusterKey => eks::Cluster,
+    /// Their updates, by cluster and id.
+    eks_updates: eks::PartKey => eks::Update,
+    /// Who may use their Kubernetes APIs, by cluster and principal.
+    eks_access_entries: eks::PartKey => eks::AccessEntry,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
     /// Idempotency tokens, by region, operation and token.

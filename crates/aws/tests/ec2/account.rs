@@ -150,6 +150,35 @@ impl Account {
         Ok(Document(answer.body))
     }
 
+    /// Calls an operation of EKS: its method, its path with a query string, its body.
+    pub(crate) fn eks(
+        &mut self,
+        method: &str,
+        target: &str,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value, Refused> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let text = match body {
+            serde_json::Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let call = wire::rest_json::Call {
+            method,
+            path,
+            query,
+            body: text.as_bytes(),
+        };
+        let refused = |error: wire::error::ApiError| (error.code, error.message);
+        let request = aws::api::eks::parse(&call).map_err(refused)?;
+        let answer =
+            aws::api::eks::answer(&self.state, &self.context(), request).map_err(refused)?;
+        if let Some(state) = answer.state {
+            self.state = state;
+            self.wait(0);
+        }
+        Ok(serde_json::from_str(&answer.body).unwrap())
+    }
+
     /// Calls an operation that must succeed.
     pub(crate) fn ok(&mut self, action: &str, parameters: &[(&str, &str)]) -> Document {
         self.call(action, parameters)

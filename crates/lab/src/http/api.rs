@@ -47,6 +47,7 @@ enum Service {
     /// The first generation of load balancers.
     ClassicLoadBalancing,
     Ec2,
+    Eks,
     /// The second generation of load balancers.
     LoadBalancing,
     Sts,
@@ -58,6 +59,7 @@ enum Operation {
     AutoScaling(wire::autoscaling::Request),
     ClassicLoadBalancing(wire::elb::Request),
     Ec2(wire::ec2::Request),
+    Eks(wire::eks::Request),
     LoadBalancing(wire::elbv2::Request),
     Sts(wire::sts::Request),
 }
@@ -68,6 +70,7 @@ impl Service {
             Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
             Self::Ec2 => "ec2",
+            Self::Eks => "eks",
             Self::ClassicLoadBalancing | Self::LoadBalancing => "elasticloadbalancing",
             Self::Sts => "sts",
         }
@@ -77,6 +80,7 @@ impl Service {
     fn content_type(self) -> &'static str {
         match self {
             Self::Acm => wire::json::CONTENT_TYPE,
+            Self::Eks => wire::rest_json::CONTENT_TYPE,
             _ => "text/xml;charset=UTF-8",
         }
     }
@@ -88,6 +92,7 @@ impl Service {
             Self::AutoScaling => error.query(wire::autoscaling::NAMESPACE, id),
             Self::ClassicLoadBalancing => error.query(wire::elb::NAMESPACE, id),
             Self::Ec2 => error.ec2(id),
+            Self::Eks => error.rest_json(),
             Self::LoadBalancing => error.query(wire::elbv2::NAMESPACE, id),
             Self::Sts => error.query(wire::sts::NAMESPACE, id),
         }
@@ -101,6 +106,7 @@ impl Operation {
             Self::AutoScaling(request) => request.name(),
             Self::ClassicLoadBalancing(request) => request.name(),
             Self::Ec2(request) => request.name(),
+            Self::Eks(request) => request.name(),
             Self::LoadBalancing(request) => request.name(),
             Self::Sts(request) => request.name(),
         }
@@ -137,7 +143,8 @@ impl Api {
         let call = Call::read(head, &body);
         let (service, operation, outcome) = self.outcome(&call, &body, &id).await;
         let took = begun.elapsed();
-        let action = call.action().unwrap_or("-");
+        // A REST service's operation is not named by its request.
+        let action = call.action().unwrap_or(operation);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let answer = match &outcome {
             Ok(_) => "OK".into(),
@@ -159,7 +166,14 @@ impl Api {
                 let (code, status) = (error.code.as_str(), error.status);
                 tracing::info!(request = id, action, status, code, took_us, "api call");
                 let body = service.write(&error, &id);
-                respond(status, service.content_type(), &id, body)
+                let mut response = respond(status, service.content_type(), &id, body);
+                if service == Service::Eks
+                    && let Ok(kind) = http::HeaderValue::from_str(code)
+                {
+                    let name = http::HeaderName::from_static(wire::rest_json::ERROR_TYPE);
+                    response.headers_mut().insert(name, kind);
+                }
+                response
             }
         }
     }
@@ -197,11 +211,12 @@ impl Api {
             "acm" => Service::Acm,
             "autoscaling" => Service::AutoScaling,
             "ec2" => Service::Ec2,
+            "eks" => Service::Eks,
             "elasticloadbalancing" => call.generation(),
             "sts" => Service::Sts,
             other => {
                 let message = format!(
-                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, elasticloadbalancing and sts"
+                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, eks, elasticloadbalancing and sts"
                 );
                 return (Service::Sts, UNKNOWN, Err(unsupported(message)));
             }
@@ -276,6 +291,7 @@ fn run(
             let console = |instance: &InstanceId| Some(consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
         }
+        Operation::Eks(request) => aws::api::eks::answer(state, context, request),
         Operation::LoadBalancing(request) => {
             aws::api::load_balancer::answer(state, context, request, id)
         }
@@ -359,6 +375,15 @@ impl Call {
     }
 
     fn operation(&self, service: Service, body: &[u8]) -> Result<Operation, ApiError> {
+        if service == Service::Eks {
+            let call = wire::rest_json::Call {
+                method: &self.method,
+                path: &self.path,
+                query: &self.query,
+                body,
+            };
+            return aws::api::eks::parse(&call).map(Operation::Eks);
+        }
         let action = self.action().ok_or_else(|| {
             let message = "The request must contain the parameter Action.";
             ApiError::new("MissingAction", message)
@@ -376,6 +401,8 @@ impl Call {
                 aws::api::classic_load_balancer::parse(action, &parameters)
                     .map(Operation::ClassicLoadBalancing)
             }
+            // Read above: it names no action.
+            Service::Eks => Err(unsupported(action.to_owned())),
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
             Service::LoadBalancing => {
                 aws::api::load_balancer::parse(action, &parameters).map(Operation::LoadBalancing)

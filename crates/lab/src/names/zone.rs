@@ -7,6 +7,7 @@
 //! host without a way out knows the name and can't reach it.
 
 use crate::internet;
+use aws::model::eks::dns as clusters;
 use aws::model::load_balancer::dns;
 use aws::model::network_interface::{NetworkInterface, PrivateAddress, PublicAddress};
 use aws::model::{State, VpcId};
@@ -62,14 +63,21 @@ pub enum Data {
     Pointer(String),
 }
 
-/// Whose turn it is to be the first of a load balancer's addresses.
+/// Whose turn it is to be the first of several addresses.
 static TURN: AtomicUsize = AtomicUsize::new(0);
 
 /// What Amazon's resolver gives.
 const TTL: u32 = 60;
 
 /// The services whose endpoints the lab has.
-const SERVICES: [&str; 5] = ["acm", "autoscaling", "ec2", "elasticloadbalancing", "sts"];
+const SERVICES: [&str; 6] = [
+    "acm",
+    "autoscaling",
+    "ec2",
+    "eks",
+    "elasticloadbalancing",
+    "sts",
+];
 
 /// Answers as the resolver that the asker reaches does.
 pub fn resolve(state: &State, asker: &Asker, question: &Question) -> Answer {
@@ -85,7 +93,7 @@ pub fn resolve(state: &State, asker: &Asker, question: &Question) -> Answer {
 /// Answers as a resolver on the internet does.
 pub fn resolve_public(state: &State, question: &Question) -> Answer {
     match question {
-        Question::Address(name) => match dns::addresses(state, name) {
+        Question::Address(name) => match several(state, None, name) {
             Some(addresses) => balanced(addresses),
             None => found(public_address(state, name).map(Data::Address)),
         },
@@ -98,18 +106,20 @@ pub fn resolve_public(state: &State, question: &Question) -> Answer {
             )
         }
         Question::Other(name) => {
-            exists(is_balancer(state, name) || public_address(state, name).is_some())
+            exists(several(state, None, name).is_some() || public_address(state, name).is_some())
         }
     }
 }
 
 fn resolve_in(state: &State, vpc: &VpcId, question: &Question) -> Answer {
     match question {
-        Question::Address(name) | Question::Other(name) if is_balancer(state, name) => {
-            resolve_public(state, question)
-        }
-        Question::Address(name) => found(address_in(state, vpc, name).map(Data::Address)),
-        Question::Other(name) => exists(address_in(state, vpc, name).is_some()),
+        Question::Address(name) => match several(state, Some(vpc), name) {
+            Some(addresses) => balanced(addresses),
+            None => found(address_in(state, vpc, name).map(Data::Address)),
+        },
+        Question::Other(name) => exists(
+            several(state, Some(vpc), name).is_some() || address_in(state, vpc, name).is_some(),
+        ),
         Question::Pointer(name) => {
             let own = reversed(name).and_then(|address| owner_in(state, vpc, address));
             match own {
@@ -130,11 +140,12 @@ fn found(data: Option<Data>) -> Answer {
     })
 }
 
-fn is_balancer(state: &State, name: &str) -> bool {
-    dns::addresses(state, name).is_some()
+/// What the name of a load balancer or of a cluster's endpoint stands for, asked in a VPC or on the internet.
+fn several(state: &State, asker: Option<&VpcId>, name: &str) -> Option<Vec<Ipv4Addr>> {
+    dns::addresses(state, name).or_else(|| clusters::addresses(state, asker, name))
 }
 
-/// The addresses of a load balancer's nodes, another first each time: AWS rotates them.
+/// Such a name's addresses, another first each time: AWS rotates them.
 fn balanced(mut addresses: Vec<Ipv4Addr>) -> Answer {
     if addresses.is_empty() {
         return Answer::Empty;
@@ -182,6 +193,11 @@ fn public_address(state: &State, name: &str) -> Option<Ipv4Addr> {
 pub(crate) fn is_service(name: &str) -> bool {
     let Some(rest) = name.strip_suffix(".amazonaws.com") else {
         return false;
+    };
+    // Where clusters' issuers of tokens are is a name below EKS's own.
+    let rest = match rest.strip_prefix("oidc.") {
+        Some(below) if below.starts_with("eks.") => below,
+        _ => rest,
     };
     let (service, region) = rest.split_once('.').unwrap_or((rest, ""));
     let regional = !region.contains('.')
@@ -328,13 +344,19 @@ mod tests {
 
     #[test]
     fn endpoints_are_names() {
-        for name in ["ec2.us-west-2.amazonaws.com", "sts.amazonaws.com"] {
+        for name in [
+            "ec2.us-west-2.amazonaws.com",
+            "sts.amazonaws.com",
+            "eks.us-west-2.amazonaws.com",
+            "oidc.eks.us-west-2.amazonaws.com",
+        ] {
             assert!(is_service(name), "{name}");
         }
         for name in [
             "s3.amazonaws.com",
             "ec2.a.b.amazonaws.com",
             "ec2.example.com",
+            "oidc.ec2.us-west-2.amazonaws.com",
         ] {
             assert!(!is_service(name), "{name}");
         }

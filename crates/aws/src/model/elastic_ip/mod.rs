@@ -11,6 +11,7 @@ pub use association::{
 };
 pub(crate) use association::{follow, orphan};
 pub use automatic::{assign_automatic, release_automatic};
+pub(crate) use pool::any;
 pub use pool::{is_in_pool, taken};
 
 use super::network_interface::{PrivateAddress, PublicAddress};

@@ -30,7 +30,9 @@ pub fn taken(state: &State) -> HashSet<Ipv4Addr> {
                 _ => None,
             })
     });
-    elastic.chain(automatic).collect()
+    let endpoints = state.eks_clusters.values();
+    let endpoints = endpoints.map(|cluster| cluster.endpoint.public_address);
+    elastic.chain(automatic).chain(endpoints).collect()
 }
 
 /// An address for an Elastic IP.
@@ -42,8 +44,11 @@ pub(super) fn next(state: &mut State) -> Result<Ipv4Addr, Refusal> {
     }
 }
 
-/// An address for an instance's start: another one every time, as with AWS.
-pub(super) fn any(state: &mut State) -> Result<Ipv4Addr, Refusal> {
+/// An address for an instance's start or a service's endpoint: another one every time, as with AWS.
+///
+/// # Errors
+/// `InsufficientAddressCapacity`.
+pub(crate) fn any(state: &mut State) -> Result<Ipv4Addr, Refusal> {
     let taken = taken(state);
     let bytes = state.bytes();
     let start = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);

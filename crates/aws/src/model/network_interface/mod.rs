@@ -85,6 +85,8 @@ pub enum InterfaceKind {
     NetworkLoadBalancer,
     /// A node's of a gateway load balancer, without security groups.
     GatewayLoadBalancer,
+    /// A Kubernetes control plane's, of EKS, in its user's subnet.
+    ControlPlane,
 }
 
 /// The attachment of a network interface to an instance.
@@ -111,14 +113,17 @@ impl InterfaceKind {
     /// Whether it is a load balancer's node.
     pub fn is_balancer(self) -> bool {
         match self {
-            Self::Interface | Self::NatGateway => false,
+            Self::Interface | Self::NatGateway | Self::ControlPlane => false,
             Self::LoadBalancer | Self::NetworkLoadBalancer | Self::GatewayLoadBalancer => true,
         }
     }
 
     /// Whether it begins with the source/destination check on: nodes that hand on packets as they came can't.
     pub(super) fn begins_checked(self) -> bool {
-        matches!(self, Self::Interface | Self::LoadBalancer)
+        matches!(
+            self,
+            Self::Interface | Self::LoadBalancer | Self::ControlPlane
+        )
     }
 }
 
