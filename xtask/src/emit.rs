@@ -145,7 +145,7 @@ impl Emitter<'_> {
             "double" | "float" => "f64".to_owned(),
             "timestamp" => "crate::Timestamp".to_owned(),
             "blob" => "crate::Blob".to_owned(),
-            "structure" => name.to_owned(),
+            "structure" => capital(name),
             "list" => {
                 let member = shape.member.as_ref().ok_or("a list without members")?;
                 format!("Vec<{}>", self.rust_type(&member.shape)?)
@@ -196,7 +196,8 @@ impl Emitter<'_> {
             format!("refuses [{}]", refused.join(", "))
         };
         Ok(format!(
-            "shape! {{ {kind} {name} {{\n{fields}}} {refused} }}\n\n"
+            "shape! {{ {kind} {} {{\n{fields}}} {refused} }}\n\n",
+            capital(name)
         ))
     }
 
@@ -315,7 +316,7 @@ impl Emitter<'_> {
         let operation = &self.model.operations[name];
         let shape = |of: &Option<Reference>| {
             of.as_ref()
-                .map_or("crate::shape::Nothing".to_owned(), |of| of.shape.clone())
+                .map_or("crate::shape::Nothing".to_owned(), |of| capital(&of.shape))
         };
         let (input, output) = (shape(&operation.input), shape(&operation.output));
         if self.is_rest() {

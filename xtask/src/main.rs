@@ -24,13 +24,16 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// A service: its module's name, its folder in botocore's data.
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: &[(&str, &str)] = &[
     ("acm", "acm/2015-12-08"),
     ("autoscaling", "autoscaling/2011-01-01"),
     ("ec2", "ec2/2016-11-15"),
+    ("ecr", "ecr/2015-09-21"),
     ("eks", "eks/2017-11-01"),
     ("elb", "elb/2012-06-01"),
     ("elbv2", "elbv2/2015-12-01"),
+    ("iam", "iam/2010-05-08"),
+    ("ssm", "ssm/2014-11-06"),
     ("sts", "sts/2011-06-15"),
 ];
 
@@ -66,7 +69,7 @@ fn main() -> ExitCode {
 
 fn generate(data: &Path, check: bool) -> Outcome<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (service, folder) in SERVICES {
+    for (service, folder) in SERVICES.iter().copied() {
         let model = Model::read(&data.join(folder).join("service-2.json.gz"))?;
         let selection = Selection::read(
             &root.join("xtask/services").join(format!("{service}.txt")),

@@ -5,6 +5,7 @@
 //! * [`api`]: the operations on the wire, one file a resource family; each turns a generated
 //!   request type into calls of the model and the model into a generated response type.
 //! * [`Moment`]: what time brings by itself, Auto Scaling's doings among it.
+//! * [`policy`]: IAM's policy language: what documents allow, apart from all services.
 //! * [`compile`]: the model as a fabric.
 //! * [`explain`]: a trace in AWS's words.
 //!
@@ -16,5 +17,6 @@ pub mod compile;
 pub mod explain;
 pub mod model;
 mod moment;
+pub mod policy;
 
 pub use moment::Moment;

@@ -69,6 +69,8 @@ fn status_of(code: &str) -> u16 {
     match code {
         "AuthFailure" => 401,
         "DryRunOperation" => 412,
+        "NoSuchEntity" => 404,
+        "EntityAlreadyExists" | "DeleteConflict" => 409,
         "MissingAuthenticationToken"
         | "InvalidClientTokenId"
         | "SignatureDoesNotMatch"

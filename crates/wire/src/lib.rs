@@ -1,6 +1,6 @@
 //! The clouds' wire protocols.
 //!
-//! * [`acm`], [`autoscaling`], [`ec2`], [`eks`], [`elb`], [`elbv2`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//! * [`acm`], [`autoscaling`], [`ec2`], [`ecr`], [`eks`], [`elb`], [`elbv2`], [`iam`], [`ssm`], [`sts`]: AWS's services, a type for every request and response of the operations that
 //!   Skylab has, generated from AWS's published service models;
 //! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses; [`json`]: the protocol that
 //!   speaks JSON both ways; [`rest_json`]: the one that has paths besides;
@@ -40,6 +40,11 @@ pub mod autoscaling;
 #[path = "generated/ec2/mod.rs"]
 pub mod ec2;
 
+/// Elastic Container Registry, version 2015-09-21.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/ecr/mod.rs"]
+pub mod ecr;
+
 /// Amazon EKS, version 2017-11-01.
 #[allow(missing_docs, unused_imports, unreachable_pub)]
 #[path = "generated/eks/mod.rs"]
@@ -54,6 +59,16 @@ pub mod elb;
 #[allow(missing_docs, unused_imports, unreachable_pub)]
 #[path = "generated/elbv2/mod.rs"]
 pub mod elbv2;
+
+/// AWS Identity and Access Management, version 2010-05-08.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/iam/mod.rs"]
+pub mod iam;
+
+/// AWS Systems Manager, version 2014-11-06.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/ssm/mod.rs"]
+pub mod ssm;
 
 /// AWS Security Token Service, version 2011-06-15.
 #[allow(missing_docs, unused_imports, unreachable_pub)]

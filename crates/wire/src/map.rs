@@ -5,6 +5,7 @@ use crate::query::Node;
 use crate::shape::{FromQuery, ToXml, member};
 use crate::xml::Writer;
 use std::collections::BTreeMap;
+use std::fmt;
 
 impl FromQuery for BTreeMap<String, String> {
     fn from_query(node: &Node, name: &str) -> Result<Self, ApiError> {
@@ -23,12 +24,12 @@ impl FromQuery for BTreeMap<String, String> {
     }
 }
 
-impl ToXml for BTreeMap<String, String> {
+impl<K: fmt::Display, V: ToXml> ToXml for BTreeMap<K, V> {
     fn content(&self, writer: &mut Writer) {
         for (key, value) in self {
             writer.element("entry", |writer| {
-                writer.element("key", |writer| writer.text(key));
-                writer.element("value", |writer| writer.text(value));
+                writer.element("key", |writer| writer.text(&key.to_string()));
+                value.to_xml(writer, "value");
             });
         }
     }

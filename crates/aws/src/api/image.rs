@@ -10,9 +10,6 @@ use wire::error::ApiError;
 use wire::filters::Filters;
 use wire::pagination::page;
 
-/// Amazon's account, which owns the images.
-const AMAZON: &str = "137112412989";
-
 fn unknown(id: &str) -> Refusal {
     if ImageId::well_formed(id) {
         Refusal::new(
@@ -51,7 +48,7 @@ fn wire_image(image: &Image) -> ec2::Image {
         image_owner_alias: Some("amazon".to_owned()),
         image_type: Some(ec2::ImageTypeValues::Machine),
         name: Some(image.name.clone()),
-        owner_id: Some(AMAZON.to_owned()),
+        owner_id: Some(image.owner.clone()),
         platform_details: Some("Linux/UNIX".to_owned()),
         public: Some(true),
         root_device_name: Some("/dev/xvda".to_owned()),
@@ -87,8 +84,11 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeImagesRequest,
 ) -> Outcome<ec2::DescribeImagesResult> {
-    let theirs = |owner: &String| owner == "amazon" || owner == AMAZON;
-    if !request.owners.is_empty() && !request.owners.iter().any(theirs) {
+    let owners = &request.owners;
+    let theirs = |image: &&Image| {
+        owners.is_empty() || owners.iter().any(|of| of == "amazon" || *of == image.owner)
+    };
+    if !image::all().iter().any(|image| theirs(&image)) {
         return Ok(ec2::DescribeImagesResult::default());
     }
     let wanted = Wanted {
@@ -110,7 +110,7 @@ pub(super) fn describe(
             "is-public" | "ena-support" => one(true),
             "name" => one(&image.name),
             "owner-alias" => one("amazon"),
-            "owner-id" => one(AMAZON),
+            "owner-id" => one(&image.owner),
             "platform-details" => one("Linux/UNIX"),
             "root-device-name" => one("/dev/xvda"),
             "root-device-type" => one("ebs"),
@@ -120,7 +120,7 @@ pub(super) fn describe(
         },
         not_found: &unknown,
     };
-    let (images, next_token) = select(call, image::all().iter(), wanted, &kind)?;
+    let (images, next_token) = select(call, image::all().iter().filter(theirs), wanted, &kind)?;
     Ok(ec2::DescribeImagesResult {
         images: images.into_iter().map(wire_image).collect(),
         next_token,

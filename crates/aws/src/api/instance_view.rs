@@ -1,6 +1,7 @@
 //! How an instance is shown, and what it answers to filters.
 
 use super::describe::one;
+use super::instance_profile_association;
 use super::network_interface_view::mac;
 use super::security_group::wire_groups;
 use super::tag::wire_tags;
@@ -236,12 +237,10 @@ pub(super) fn wire_instance(state: &State, instance: &Instance) -> ec2::Instance
             enabled: Some(false),
         }),
         hypervisor: Some(ec2::HypervisorType::Xen),
-        iam_instance_profile: instance.iam_instance_profile.clone().map(|arn| {
-            ec2::IamInstanceProfile {
-                arn: Some(arn),
-                id: None,
-            }
-        }),
+        iam_instance_profile: instance
+            .iam_instance_profile
+            .as_deref()
+            .map(|arn| instance_profile_association::shown(state, arn)),
         image_id: Some(instance.image.to_string()),
         instance_id: Some(instance.id.to_string()),
         instance_type: Some(instance.instance_type.clone()),

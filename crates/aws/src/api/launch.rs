@@ -3,7 +3,7 @@
 use super::instance::reservation;
 use super::network_interface::{address, count, group_ids, one_of_prefixes, prefixes};
 use super::tag::for_type;
-use super::{Call, Outcome, launch_template_data};
+use super::{Call, Outcome, instance_profile_association, launch_template_data};
 use crate::model::instance::{
     self, CpuCredits, Instance, InstanceState, Launch, LaunchInterface, MetadataOptions,
 };
@@ -211,18 +211,12 @@ fn read(call: &Call<'_>, request: &RunInstancesRequest) -> Result<Launch, Refusa
             .map_or("stop", |behavior| behavior.as_str())
             .to_owned(),
         monitoring,
-        iam_instance_profile: request.iam_instance_profile.as_ref().and_then(|profile| {
-            let by_name = |name: &String| {
-                format!(
-                    "arn:aws:iam::{}:instance-profile/{name}",
-                    call.state.settings.account
-                )
-            };
-            profile
-                .arn
-                .clone()
-                .or_else(|| profile.name.as_ref().map(by_name))
-        }),
+        iam_instance_profile: request
+            .iam_instance_profile
+            .as_ref()
+            .filter(|profile| profile.arn.is_some() || profile.name.is_some())
+            .map(|of| instance_profile_association::arn(&call.state, of))
+            .transpose()?,
         client_token: request.client_token.clone(),
         ebs_optimized: request.ebs_optimized.unwrap_or(false),
         credits: request

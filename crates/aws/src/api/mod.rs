@@ -9,10 +9,12 @@ mod describe;
 mod dhcp_options;
 pub mod eks;
 mod elastic_ip;
+pub mod iam;
 mod image;
 mod instance;
 mod instance_attribute;
 mod instance_credit;
+mod instance_profile_association;
 mod instance_view;
 mod internet_gateway;
 mod key_pair;
@@ -229,6 +231,10 @@ pub fn ec2(
         DescribeImages => image::describe,
         DescribeInstanceCreditSpecifications => instance_credit::describe,
         ModifyInstanceCreditSpecification => instance_credit::modify,
+        AssociateIamInstanceProfile => instance_profile_association::associate,
+        DisassociateIamInstanceProfile => instance_profile_association::disassociate,
+        ReplaceIamInstanceProfileAssociation => instance_profile_association::replace,
+        DescribeIamInstanceProfileAssociations => instance_profile_association::describe,
         CreateLaunchTemplate => launch_template::create,
         CreateLaunchTemplateVersion => launch_template::create_version,
         DescribeLaunchTemplates => launch_template::describe,

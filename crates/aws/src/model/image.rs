@@ -1,5 +1,7 @@
 //! Machine images.
 
+pub mod eks_optimized;
+
 use super::ImageId;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +25,20 @@ pub struct Image {
     /// <https://docs.aws.amazon.com/eks/latest/userguide/eks-optimized-amis.html>
     #[serde(default)]
     pub kubernetes_node: bool,
+    /// The account that owns it.
+    #[serde(default = "amazon")]
+    pub owner: String,
     /// When it was made, ISO 8601.
     pub created: String,
+}
+
+/// Amazon's account, which owns the images for everybody.
+const AMAZON: &str = "137112412989";
+/// EKS's account, which owns the images for nodes.
+pub const EKS: &str = "602401143452";
+
+fn amazon() -> String {
+    AMAZON.to_owned()
 }
 
 impl Image {
@@ -35,7 +49,8 @@ impl Image {
             description: description.to_owned(),
             architecture: architecture.to_owned(),
             nat_instance: name.starts_with("amzn-ami-vpc-nat"),
-            kubernetes_node: name.starts_with("amazon-eks-node-"),
+            kubernetes_node: false,
+            owner: amazon(),
             created: created.to_owned(),
         }
     }
@@ -46,7 +61,7 @@ pub fn all() -> &'static [Image] {
     static IMAGES: std::sync::OnceLock<Vec<Image>> = std::sync::OnceLock::new();
     IMAGES.get_or_init(|| {
         let image = Image::new;
-        vec![
+        let mut images = vec![
             image(
                 "ami-0a1b2c3d4e5f60001",
                 "al2023-ami-2023.9.20251027.0-kernel-6.1-x86_64",
@@ -82,7 +97,9 @@ pub fn all() -> &'static [Image] {
                 "x86_64",
                 "2023-10-24T18:00:00.000Z",
             ),
-        ]
+        ];
+        images.extend(eks_optimized::all());
+        images
     })
 }
 

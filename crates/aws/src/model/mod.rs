@@ -15,6 +15,7 @@ pub mod eks;
 pub mod elastic_ip;
 pub mod error;
 pub mod hostname;
+pub mod iam;
 pub mod id;
 pub mod image;
 pub mod instance;

@@ -234,6 +234,18 @@ tables! {
     eks_updates: eks::PartKey => eks::Update,
     /// Who may use their Kubernetes APIs, by cluster and principal.
     eks_access_entries: eks::PartKey => eks::AccessEntry,
+    /// IAM's users, by name in small letters.
+    iam_users: String => iam::User,
+    /// Users' access keys, by id.
+    iam_access_keys: String => iam::AccessKey,
+    /// IAM's roles, by name in small letters.
+    iam_roles: String => iam::Role,
+    /// The account's managed policies, by ARN.
+    iam_policies: String => iam::Policy,
+    /// Instance profiles, by name in small letters.
+    iam_instance_profiles: String => iam::InstanceProfile,
+    /// OpenID Connect providers, by ARN.
+    iam_oidc_providers: String => iam::OidcProvider,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
     /// Idempotency tokens, by region, operation and token.

@@ -16,6 +16,7 @@ mod eks_packets;
 mod filtering;
 mod fuzz;
 mod ground;
+mod iam;
 mod instance;
 mod listener_rule;
 mod load_balancer;

@@ -135,6 +135,7 @@ impl Builder {
             shutdown_behavior: "stop".to_owned(),
             monitoring: false,
             iam_instance_profile: None,
+            profile_association: None,
             ebs_optimized: false,
             credits: None,
             client_token: None,

@@ -48,6 +48,7 @@ enum Service {
     ClassicLoadBalancing,
     Ec2,
     Eks,
+    Iam,
     /// The second generation of load balancers.
     LoadBalancing,
     Sts,
@@ -60,6 +61,7 @@ enum Operation {
     ClassicLoadBalancing(wire::elb::Request),
     Ec2(wire::ec2::Request),
     Eks(wire::eks::Request),
+    Iam(wire::iam::Request),
     LoadBalancing(wire::elbv2::Request),
     Sts(wire::sts::Request),
 }
@@ -71,6 +73,7 @@ impl Service {
             Self::AutoScaling => "autoscaling",
             Self::Ec2 => "ec2",
             Self::Eks => "eks",
+            Self::Iam => "iam",
             Self::ClassicLoadBalancing | Self::LoadBalancing => "elasticloadbalancing",
             Self::Sts => "sts",
         }
@@ -93,6 +96,7 @@ impl Service {
             Self::ClassicLoadBalancing => error.query(wire::elb::NAMESPACE, id),
             Self::Ec2 => error.ec2(id),
             Self::Eks => error.rest_json(),
+            Self::Iam => error.query(wire::iam::NAMESPACE, id),
             Self::LoadBalancing => error.query(wire::elbv2::NAMESPACE, id),
             Self::Sts => error.query(wire::sts::NAMESPACE, id),
         }
@@ -107,6 +111,7 @@ impl Operation {
             Self::ClassicLoadBalancing(request) => request.name(),
             Self::Ec2(request) => request.name(),
             Self::Eks(request) => request.name(),
+            Self::Iam(request) => request.name(),
             Self::LoadBalancing(request) => request.name(),
             Self::Sts(request) => request.name(),
         }
@@ -213,10 +218,11 @@ impl Api {
             "ec2" => Service::Ec2,
             "eks" => Service::Eks,
             "elasticloadbalancing" => call.generation(),
+            "iam" => Service::Iam,
             "sts" => Service::Sts,
             other => {
                 let message = format!(
-                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, eks, elasticloadbalancing and sts"
+                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, eks, elasticloadbalancing, iam and sts"
                 );
                 return (Service::Sts, UNKNOWN, Err(unsupported(message)));
             }
@@ -292,6 +298,7 @@ fn run(
             aws::api::ec2(state, context, request, id, &console)
         }
         Operation::Eks(request) => aws::api::eks::answer(state, context, request),
+        Operation::Iam(request) => aws::api::iam::answer(state, context, request, id),
         Operation::LoadBalancing(request) => {
             aws::api::load_balancer::answer(state, context, request, id)
         }
@@ -404,6 +411,7 @@ impl Call {
             // Read above: it names no action.
             Service::Eks => Err(unsupported(action.to_owned())),
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
+            Service::Iam => aws::api::iam::parse(action, &parameters).map(Operation::Iam),
             Service::LoadBalancing => {
                 aws::api::load_balancer::parse(action, &parameters).map(Operation::LoadBalancing)
             }

@@ -70,12 +70,15 @@ static TURN: AtomicUsize = AtomicUsize::new(0);
 const TTL: u32 = 60;
 
 /// The services whose endpoints the lab has.
-const SERVICES: [&str; 6] = [
+const SERVICES: &[&str] = &[
     "acm",
     "autoscaling",
     "ec2",
+    "ecr",
     "eks",
     "elasticloadbalancing",
+    "iam",
+    "ssm",
     "sts",
 ];
 
@@ -199,6 +202,8 @@ pub(crate) fn is_service(name: &str) -> bool {
         Some(below) if below.starts_with("eks.") => below,
         _ => rest,
     };
+    // The registry's API has a longer name than the registry.
+    let rest = rest.strip_prefix("api.").unwrap_or(rest);
     let (service, region) = rest.split_once('.').unwrap_or((rest, ""));
     let regional = !region.contains('.')
         && region
@@ -349,6 +354,7 @@ mod tests {
             "sts.amazonaws.com",
             "eks.us-west-2.amazonaws.com",
             "oidc.eks.us-west-2.amazonaws.com",
+            "api.ecr.eu-west-1.amazonaws.com",
         ] {
             assert!(is_service(name), "{name}");
         }

@@ -210,6 +210,10 @@ fn start_one(
         .unwrap_or_default();
     capacity::check(state, context, &launch.instance_type, &zone)?;
     let volume = root_volume(state, context, launch, &id, &zone);
+    let profile_association = launch
+        .iam_instance_profile
+        .as_ref()
+        .map(|_| ProfileAssociation::fresh(state, context.now));
     let instance = Instance {
         id: id.clone(),
         region: context.region.clone(),
@@ -235,6 +239,7 @@ fn start_one(
         shutdown_behavior: launch.shutdown_behavior.clone(),
         monitoring: launch.monitoring,
         iam_instance_profile: launch.iam_instance_profile.clone(),
+        profile_association,
         client_token: launch.client_token.clone(),
         ebs_optimized: launch.ebs_optimized,
         credits: CpuCredits::of_type(&launch.instance_type)

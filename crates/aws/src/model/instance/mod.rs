@@ -5,10 +5,12 @@
 mod credit;
 mod launch;
 mod lifecycle;
+pub mod profile;
 
 pub use credit::{CpuCredits, set_credits};
 pub use launch::{Launch, LaunchInterface, run};
 pub use lifecycle::{finish_transitions, next_transition, reboot, start, stop, terminate};
+pub use profile::ProfileAssociation;
 
 use super::*;
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,9 @@ pub struct Instance {
     pub monitoring: bool,
     /// The ARN of its instance profile.
     pub iam_instance_profile: Option<String>,
+    /// Since when it has that profile, and under which id.
+    #[serde(default)]
+    pub profile_association: Option<ProfileAssociation>,
     /// The idempotency token it was started with.
     pub client_token: Option<String>,
     /// EBS-optimized; stored and shown.

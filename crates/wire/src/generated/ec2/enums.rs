@@ -238,6 +238,13 @@ closed! { HypervisorType {
     Xen = "xen",
 } }
 
+closed! { IamInstanceProfileAssociationState {
+    Associating = "associating",
+    Associated = "associated",
+    Disassociating = "disassociating",
+    Disassociated = "disassociated",
+} }
+
 closed! { ImageState {
     Pending = "pending",
     Available = "available",

@@ -113,6 +113,15 @@ shape! { request AssociateDhcpOptionsRequest {
     vpc_id: String = "VpcId", "VpcId";
 }  }
 
+shape! { request AssociateIamInstanceProfileRequest {
+    iam_instance_profile: IamInstanceProfileSpecification = "IamInstanceProfile", "IamInstanceProfile";
+    instance_id: String = "InstanceId", "InstanceId";
+}  }
+
+shape! { response AssociateIamInstanceProfileResult {
+    iam_instance_profile_association: Option<IamInstanceProfileAssociation> = "", "iamInstanceProfileAssociation";
+}  }
+
 shape! { request AssociateRouteTableRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     gateway_id: Option<String> = "GatewayId", "GatewayId";
@@ -733,6 +742,18 @@ shape! { response DescribeDhcpOptionsResult {
     next_token: Option<String> = "", "nextToken";
 }  }
 
+shape! { request DescribeIamInstanceProfileAssociationsRequest {
+    association_ids: Vec<String> = "AssociationId", "AssociationId";
+    filters: Vec<Filter> = "Filter", "Filter";
+    max_results: Option<i32> = "MaxResults", "MaxResults";
+    next_token: Option<String> = "NextToken", "NextToken";
+}  }
+
+shape! { response DescribeIamInstanceProfileAssociationsResult {
+    iam_instance_profile_associations: Vec<IamInstanceProfileAssociation> = "", "iamInstanceProfileAssociationSet";
+    next_token: Option<String> = "", "nextToken";
+}  }
+
 shape! { request DescribeImagesRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     filters: Vec<Filter> = "Filter", "Filter";
@@ -1108,6 +1129,14 @@ shape! { request DisassociateAddressRequest {
     association_id: Option<String> = "AssociationId", "AssociationId";
     dry_run: Option<bool> = "DryRun", "dryRun";
     public_ip: Option<String> = "PublicIp", "PublicIp";
+}  }
+
+shape! { request DisassociateIamInstanceProfileRequest {
+    association_id: String = "AssociationId", "AssociationId";
+}  }
+
+shape! { response DisassociateIamInstanceProfileResult {
+    iam_instance_profile_association: Option<IamInstanceProfileAssociation> = "", "iamInstanceProfileAssociation";
 }  }
 
 shape! { request DisassociateRouteTableRequest {

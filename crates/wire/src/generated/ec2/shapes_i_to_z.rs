@@ -10,6 +10,14 @@ shape! { response IamInstanceProfile {
     id: Option<String> = "", "id";
 }  }
 
+shape! { response IamInstanceProfileAssociation {
+    association_id: Option<String> = "", "associationId";
+    iam_instance_profile: Option<IamInstanceProfile> = "", "iamInstanceProfile";
+    instance_id: Option<String> = "", "instanceId";
+    state: Option<IamInstanceProfileAssociationState> = "", "state";
+    timestamp: Option<crate::Timestamp> = "", "timestamp";
+}  }
+
 shape! { request IamInstanceProfileSpecification {
     arn: Option<String> = "Arn", "arn";
     name: Option<String> = "Name", "name";
@@ -1273,6 +1281,15 @@ shape! { request ReleaseAddressRequest {
 
 shape! { request RemovePrefixListEntry {
     cidr: String = "Cidr", "Cidr";
+}  }
+
+shape! { request ReplaceIamInstanceProfileAssociationRequest {
+    association_id: String = "AssociationId", "AssociationId";
+    iam_instance_profile: IamInstanceProfileSpecification = "IamInstanceProfile", "IamInstanceProfile";
+}  }
+
+shape! { response ReplaceIamInstanceProfileAssociationResult {
+    iam_instance_profile_association: Option<IamInstanceProfileAssociation> = "", "iamInstanceProfileAssociation";
 }  }
 
 shape! { request ReplaceNetworkAclAssociationRequest {
