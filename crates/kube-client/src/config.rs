@@ -39,6 +39,15 @@ impl Dial for Direct {
     }
 }
 
+/// Gives tokens that others renew.
+pub trait Tokens: Send + Sync {
+    /// The one that is good now.
+    ///
+    /// # Errors
+    /// There is none.
+    fn token(&self) -> io::Result<String>;
+}
+
 /// Who asks.
 #[derive(Clone)]
 pub enum Credential {
@@ -49,6 +58,8 @@ pub enum Credential {
     /// Whoever the token in a file stands for; the file is read again for each connection, since
     /// tokens are renewed.
     TokenFile(PathBuf),
+    /// Whoever the tokens of a source stand for, which is asked again for each request.
+    Source(Arc<dyn Tokens>),
     /// Whoever a client certificate stands for: the certificate and its key, in PEM.
     Certificate {
         /// The certificate.
@@ -132,6 +143,7 @@ impl Config {
         match &self.credential {
             Credential::Anonymous | Credential::Certificate { .. } => Ok(None),
             Credential::Token(token) => Ok(Some(format!("Bearer {token}"))),
+            Credential::Source(source) => Ok(Some(format!("Bearer {}", source.token()?))),
             Credential::TokenFile(path) => {
                 let token = tokio::fs::read_to_string(path).await?;
                 Ok(Some(format!("Bearer {}", token.trim())))

@@ -17,7 +17,7 @@ mod mirror;
 mod watch;
 
 pub use client::{Client, Patch};
-pub use config::{Config, ConfigError, Credential, Dial, Direct};
+pub use config::{Config, ConfigError, Credential, Dial, Direct, Tokens};
 pub use error::Error;
 pub use mirror::{Mirror, Objects, key};
 pub use watch::{Change, Watch};

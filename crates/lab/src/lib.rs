@@ -15,6 +15,7 @@
 
 pub mod authority;
 mod balancers;
+mod caller;
 pub mod capture;
 pub mod client;
 pub mod clock;

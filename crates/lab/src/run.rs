@@ -257,6 +257,7 @@ impl Lab<'_> {
             images: Arc::new(images),
             hub,
             limits: Arc::new(limits(&self.options.state)),
+            keys: self.keys(),
             volumes: self.options.state.volumes(),
             bundle: self.authority.bundle().into(),
             pace: match self.options.rules.pace {
@@ -290,13 +291,18 @@ impl Lab<'_> {
     }
 
     fn api(&self, consoles: Consoles) -> Api {
-        let keys = Keys {
+        let rules = self.options.rules;
+        Api::new(self.cloud.clone(), self.keys(), rules, consoles)
+    }
+
+    /// The keys that are good in the account.
+    fn keys(&self) -> Keys {
+        Keys {
             id: self.credentials.aws_access_key_id.clone(),
             secret: self.credentials.aws_secret_access_key.clone(),
             any: self.options.any_key,
             metrics: self.credentials.metrics_token.clone(),
-        };
-        Api::new(self.cloud.clone(), keys, self.options.rules, consoles)
+        }
     }
 
     /// The lab's presence in its networks, and the host's way to them.

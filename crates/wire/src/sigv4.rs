@@ -2,6 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
+mod presign;
+
+pub use presign::{Presigned, presign};
+
 use crate::Timestamp;
 use crate::error::ApiError;
 use crate::query::{encode, pairs};

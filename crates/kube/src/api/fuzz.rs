@@ -156,7 +156,7 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
         version: "1.32".to_owned(),
         pace: Pace::Real,
         pod_range: None,
-        api_endpoint: None,
+        api_endpoints: Vec::new(),
     };
     let user = User {
         name: "fuzz".to_owned(),

@@ -59,6 +59,26 @@ pub struct User {
     pub uid: String,
     /// What else is known of them.
     pub extra: BTreeMap<String, Vec<String>>,
+    /// What the cloud that the cluster belongs to lets them do, besides what roles of the cluster do.
+    pub grants: Vec<Grant>,
+}
+
+/// Rights that a cloud gives somebody in a cluster, without a binding there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What they may do.
+    pub rights: Rights,
+    /// Where: in these namespaces, whose names may end with `*`; `None` for the whole cluster.
+    pub namespaces: Option<Vec<String>>,
+}
+
+/// What somebody may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// What a `ClusterRole` says, as it is now.
+    Role(String),
+    /// What rules say that are written as a role's.
+    Rules(Vec<Value>),
 }
 
 impl User {
@@ -99,8 +119,8 @@ pub struct Settings {
     pub pace: Pace,
     /// Where nodes get their pods' addresses from; `None` where something else gives them.
     pub pod_range: Option<PodRange>,
-    /// Where the API answers: the endpoint of the service `default/kubernetes`.
-    pub api_endpoint: Option<(std::net::Ipv4Addr, u16)>,
+    /// Where the API answers: the endpoints of the service `default/kubernetes`; none where nothing says.
+    pub api_endpoints: Vec<std::net::SocketAddrV4>,
 }
 
 /// What a request brings besides itself.

@@ -3,10 +3,10 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>
 
 use super::status::Status;
-use super::{Method, Request, Target, User};
+use super::{Grant, Method, Request, Rights, Target, User};
 use crate::object;
 use crate::resource::Resource;
-use crate::store::Store;
+use crate::store::{Key, Store};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -115,7 +115,28 @@ pub fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
             collect(store, user, binding, &mut rules);
         }
     }
+    for grant in user.grants.iter().filter(|of| holds(of, namespace)) {
+        match &grant.rights {
+            Rights::Role(name) => {
+                let role = Key::new("clusterroles.rbac.authorization.k8s.io", "", name.as_str());
+                let role = store.get(&role);
+                rules.extend(role.into_iter().flat_map(|role| role_rules(store, role)));
+            }
+            Rights::Rules(own) => rules.extend(own.iter().cloned()),
+        }
+    }
     rules
+}
+
+/// Whether a grant holds in a namespace; an empty one is the whole cluster.
+fn holds(grant: &Grant, namespace: &str) -> bool {
+    let Some(namespaces) = &grant.namespaces else {
+        return true;
+    };
+    namespaces.iter().any(|of| match of.strip_suffix('*') {
+        Some(prefix) => !namespace.is_empty() && namespace.starts_with(prefix),
+        None => of == namespace,
+    })
 }
 
 fn collect(store: &Store, user: &User, binding: &Arc<Value>, rules: &mut Vec<Value>) {
@@ -129,9 +150,9 @@ fn collect(store: &Store, user: &User, binding: &Arc<Value>, rules: &mut Vec<Val
     }
     let name = object::text(binding, &["roleRef", "name"]);
     let key = if object::text(binding, &["roleRef", "kind"]) == "Role" {
-        crate::store::Key::new("roles.rbac.authorization.k8s.io", namespace, name)
+        Key::new("roles.rbac.authorization.k8s.io", namespace, name)
     } else {
-        crate::store::Key::new("clusterroles.rbac.authorization.k8s.io", "", name)
+        Key::new("clusterroles.rbac.authorization.k8s.io", "", name)
     };
     if let Some(role) = store.get(&key) {
         rules.extend(role_rules(store, role));
@@ -194,4 +215,43 @@ pub(super) fn permits(rule: &Value, access: &Access) -> bool {
     let names = object::list(rule, &["resourceNames"]);
     let named = names.is_empty() || names.iter().any(|name| *name == access.name.as_str());
     has("apiGroups", &access.group) && resource && named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// K8S-API: what a cloud grants holds beside bindings, where it says and nowhere else.
+    #[test]
+    fn a_clouds_grants_hold_where_they_say() {
+        let mut store = Store::default();
+        let rules =
+            json!({"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]});
+        let role = Key::new("clusterroles.rbac.authorization.k8s.io", "", "view");
+        store.put(role, rules);
+        let may = |namespaces: Option<&[&str]>, verb: &str, namespace: &str| {
+            let listed = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
+            let user = User {
+                grants: vec![Grant {
+                    rights: Rights::Role("view".to_owned()),
+                    namespaces: namespaces.map(listed),
+                }],
+                ..User::default()
+            };
+            let access = Access {
+                verb: verb.to_owned(),
+                resource: "pods".to_owned(),
+                namespace: namespace.to_owned(),
+                ..Access::default()
+            };
+            allows(&store, &user, &access)
+        };
+        assert!(may(None, "get", "") && may(None, "get", "shop"));
+        assert!(!may(None, "delete", "shop"));
+        assert!(may(Some(&["shop", "dev-*"]), "get", "dev-1"));
+        assert!(may(Some(&["shop"]), "get", "shop"));
+        assert!(!may(Some(&["shop"]), "get", "shopping"));
+        assert!(!may(Some(&["shop", "*"]), "get", ""));
+    }
 }

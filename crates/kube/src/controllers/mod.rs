@@ -258,7 +258,7 @@ impl Manager {
                 workloads::taint_eviction(view, &mut self.evictions, namespace, name, now)
             }
             Task::Front => front(settings).map_or_else(Outcome::default, |front| {
-                workloads::api_service(view, front)
+                workloads::api_service(view, &front)
             }),
             Task::Orphans => workloads::pod_garbage(view, &mut self.orphanage, settings.pace, now),
             _ => Outcome::default(),
@@ -268,10 +268,11 @@ impl Manager {
 
 /// Where the API and its service are; none where the lab doesn't say.
 fn front(settings: &Settings) -> Option<ApiFront> {
-    let (address, port) = settings.api_endpoint?;
+    let port = settings.api_endpoints.first()?.port();
+    let addresses = settings.api_endpoints.iter().map(|at| *at.ip());
     Some(ApiFront {
         service: Ipv4Addr::from(u32::from(settings.service_cidr.0) + 1),
-        address,
+        addresses: addresses.collect(),
         port,
     })
 }

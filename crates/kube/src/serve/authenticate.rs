@@ -29,14 +29,23 @@ use std::time::Duration;
 
 /// Who may sign for a cluster.
 pub struct Keys {
-    /// The administrator's token.
-    pub admin: String,
+    /// The administrator's token, if there is one.
+    pub admin: Option<String>,
     /// The key that signs service accounts' tokens, PKCS #8.
     pub signing: Vec<u8>,
     /// What the tokens are issued by.
     pub issuer: String,
     /// The certificate that vouches for clients, in PEM.
     pub authority: String,
+    /// Who knows tokens that the cluster doesn't: the cloud it belongs to.
+    pub others: Option<Arc<dyn Others>>,
+}
+
+/// Knows tokens of others than the cluster.
+pub trait Others: Send + Sync {
+    /// Who a token stands for, if it is one of theirs and is good. `store` has the cluster's objects, where
+    /// some keep who is who.
+    fn user(&self, token: &str, store: &Store, now: i64) -> Option<User>;
 }
 
 /// A cluster's keys can't be used.
@@ -64,10 +73,11 @@ impl Keys {
 
 /// Tells callers apart.
 pub struct Authenticator {
-    admin: String,
+    admin: Option<String>,
     issuer: String,
     key: EcdsaKeyPair,
     clients: Arc<dyn ClientCertVerifier>,
+    others: Option<Arc<dyn Others>>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -92,6 +102,7 @@ impl Authenticator {
             issuer: keys.issuer,
             key: key.map_err(KeysError::Signing)?,
             clients: clients(&keys.authority).map_err(KeysError::Authority)?,
+            others: keys.others,
         })
     }
 
@@ -112,6 +123,7 @@ impl Authenticator {
             groups,
             uid: String::new(),
             extra: BTreeMap::from([(CREDENTIAL.to_owned(), vec![format!("X509SHA256={id}")])]),
+            grants: Vec::new(),
         })
     }
 
@@ -129,16 +141,19 @@ impl Authenticator {
             .and_then(|header| header.strip_prefix("Bearer "))
             .ok_or_else(Status::unauthorized)?;
         let audiences = [self.issuer.clone()];
+        let others = || self.others.as_ref()?.user(token.trim(), store, now);
         let found = self.of_token(token.trim(), &audiences, store, now);
-        found.ok_or_else(Status::unauthorized)
+        found.or_else(others).ok_or_else(Status::unauthorized)
     }
 
     /// Who a token stands for, before one of these audiences.
     fn of_token(&self, token: &str, audiences: &[String], store: &Store, now: i64) -> Option<User> {
         let same = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-        let admin = ring::digest::digest(&ring::digest::SHA256, self.admin.as_bytes());
         // Digests are compared, so that timing tells nothing of the token.
-        if same.as_ref() == admin.as_ref() {
+        let is = |own: &String| {
+            ring::digest::digest(&ring::digest::SHA256, own.as_bytes()).as_ref() == same.as_ref()
+        };
+        if self.admin.as_ref().is_some_and(is) {
             return Some(User {
                 name: "kubernetes-admin".to_owned(),
                 groups: vec![MASTERS.to_owned(), AUTHENTICATED.to_owned()],
@@ -194,6 +209,24 @@ impl Authenticator {
         review
     }
 
+    /// The keys that check service accounts' tokens, for whoever trusts the cluster as an identity provider:
+    /// a JSON web key set (RFC 7517).
+    pub fn key_set(&self) -> Value {
+        // An uncompressed point: 4, then both coordinates.
+        let point = self.key.public_key().as_ref().get(1..).unwrap_or_default();
+        let (x, y) = point.split_at(point.len() / 2);
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        json!({"keys": [{
+            "use": "sig", "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": self.key_id(),
+            "x": part(x), "y": part(y),
+        }]})
+    }
+
+    /// What tells the signing key from others.
+    fn key_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.key.public_key().as_ref()))
+    }
+
     /// Answers a request for a service account's token. `node` is where the pod is that it is bound to.
     ///
     /// # Errors
@@ -234,7 +267,7 @@ impl Authenticator {
             "sub": format!("system:serviceaccount:{namespace}:{name}"),
             "kubernetes.io": bound,
         });
-        let header = json!({"alg": "ES256", "typ": "JWT"});
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": self.key_id()});
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(&claims));
         let signature = self
@@ -313,6 +346,7 @@ fn account(claims: &Value, store: &Store) -> Option<User> {
         ],
         uid: uid.to_owned(),
         extra,
+        grants: Vec::new(),
     })
 }
 
@@ -323,10 +357,11 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         let keys = Keys {
-            admin: "secret".to_owned(),
+            admin: Some("secret".to_owned()),
             signing: Keys::new_signing().unwrap(),
             issuer: "https://kubernetes.default.svc".to_owned(),
             authority: crate::certificates::tests::authority().0,
+            others: None,
         };
         Authenticator::new(keys).unwrap()
     }
@@ -374,6 +409,54 @@ mod tests {
             assert_eq!(refused.code, 401);
         }
     }
+
+    /// K8S-API: a cloud's own tokens stand for whom it says; they are asked for last, and reviews don't know them.
+    #[test]
+    fn a_cloud_knows_its_own_tokens() {
+        struct Cloud;
+        impl Others for Cloud {
+            fn user(&self, token: &str, _: &Store, _: i64) -> Option<User> {
+                (token == "cloud.ann").then(|| User {
+                    name: "ann".to_owned(),
+                    ..User::default()
+                })
+            }
+        }
+        let mut authenticator = authenticator();
+        let user = |of: &Authenticator, header| of.user(Some(header), &Store::default(), 0);
+        assert!(user(&authenticator, "Bearer cloud.ann").is_err());
+        authenticator.others = Some(Arc::new(Cloud));
+        assert_eq!(
+            user(&authenticator, "Bearer cloud.ann").unwrap().name,
+            "ann"
+        );
+        assert!(user(&authenticator, "Bearer cloud.bob").is_err());
+        let admin = user(&authenticator, "Bearer secret").unwrap();
+        assert_eq!(admin.name, "kubernetes-admin");
+    }
+
+    /// K8S-API: whoever trusts a cluster checks its tokens by its key set.
+    #[test]
+    fn tokens_are_checked_by_the_key_set() {
+        let authenticator = authenticator();
+        let account = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}});
+        let made = authenticator.token(json!({}), (&account, &Value::Null), 1000);
+        let made = made.unwrap();
+        let token = made["status"]["token"].as_str().unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+        let header: Value =
+            serde_json::from_slice(&decode(token.split_once('.').unwrap().0)).unwrap();
+        let key = authenticator.key_set()["keys"][0].clone();
+        assert_eq!(header["kid"], key["kid"]);
+        let mut point = vec![4];
+        for part in ["x", "y"] {
+            point.extend(decode(key[part].as_str().unwrap()));
+        }
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+        assert!(public.verify(signed.as_bytes(), &decode(signature)).is_ok());
+    }
+
     /// K8S-API: a token is for those it was made for, and ends with its pod.
     #[test]
     fn tokens_are_for_their_audience_and_end_with_their_pod() {

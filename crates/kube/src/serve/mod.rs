@@ -6,7 +6,7 @@ mod relay;
 mod stream;
 mod tls;
 
-pub use authenticate::{Authenticator, Keys, KeysError};
+pub use authenticate::{Authenticator, Keys, KeysError, Others};
 pub use tls::{TlsError, accept, acceptor};
 
 use crate::api::{Answer, Method, Request, Status, Target, User, connect};

@@ -112,7 +112,7 @@ impl World {
                 version: "1.32".to_owned(),
                 pace: Pace::Real,
                 pod_range: None,
-                api_endpoint: None,
+                api_endpoints: Vec::new(),
             },
             store: Store::default(),
             journal: Box::new(Nowhere),
@@ -123,10 +123,11 @@ impl World {
         };
         let (cluster, _thread) = Cluster::start(parts).unwrap();
         let keys = Keys {
-            admin: ADMIN.to_owned(),
+            admin: Some(ADMIN.to_owned()),
             signing: Keys::new_signing().unwrap(),
             issuer: "https://kubernetes.default.svc".to_owned(),
             authority: trusted.clone(),
+            others: None,
         };
         let server = Arc::new(Server {
             cluster: cluster.clone(),

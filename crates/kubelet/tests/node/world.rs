@@ -158,7 +158,7 @@ impl World {
                 version: "1.32".to_owned(),
                 pace: ClusterPace::Real,
                 pod_range: None,
-                api_endpoint: None,
+                api_endpoints: Vec::new(),
             },
             store: Store::default(),
             journal: Box::new(Nowhere),
@@ -404,10 +404,11 @@ fn client(address: SocketAddr, authority: &str, credential: Credential) -> Clien
 
 async fn serve(cluster: &Cluster, authority: &Authority, trusted: &str) -> SocketAddr {
     let keys = Keys {
-        admin: ADMIN.to_owned(),
+        admin: Some(ADMIN.to_owned()),
         signing: Keys::new_signing().unwrap(),
         issuer: "https://kubernetes.default.svc".to_owned(),
         authority: trusted.to_owned(),
+        others: None,
     };
     let server = Arc::new(Server {
         cluster: cluster.clone(),

@@ -38,8 +38,13 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// A new authority, and a certificate for an API at some addresses.
-    pub(super) fn make(cluster: &str, addresses: &[Ipv4Addr]) -> Result<Self, rcgen::Error> {
+    /// A new authority, and a certificate for an API at some addresses and, beside those that pods know, with
+    /// some names.
+    pub(super) fn make(
+        cluster: &str,
+        addresses: &[Ipv4Addr],
+        names: &[&str],
+    ) -> Result<Self, rcgen::Error> {
         let authority_key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = named(&format!("kubernetes-ca {cluster}"));
@@ -51,14 +56,13 @@ impl Certificates {
         let authority = params.self_signed(&authority_key)?.pem();
         let issuer = Issuer::new(params, &authority_key);
         let server_key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(NAMES.map(str::to_owned).to_vec())?;
+        let names = NAMES.iter().chain(names).map(|name| (*name).to_owned());
+        let mut params = CertificateParams::new(names.collect::<Vec<String>>())?;
         params.distinguished_name = named("kube-apiserver");
-        // The API's own service has the first address of the services' range.
-        let more = [Ipv4Addr::new(10, 96, 0, 1), Ipv4Addr::LOCALHOST];
         params.subject_alt_names.extend(
             addresses
                 .iter()
-                .chain(&more)
+                .chain(&[Ipv4Addr::LOCALHOST])
                 .map(|address| SanType::IpAddress(IpAddr::V4(*address))),
         );
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -1,6 +1,6 @@
 //! What can't be done with clusters.
 
-use super::network;
+use super::plain;
 use crate::cloud::Failure;
 use crate::store::StoreError;
 use std::io;
@@ -24,6 +24,12 @@ pub enum ClusterError {
         /// What there is.
         known: String,
     },
+    /// It is a cloud's.
+    #[error("{0} is an EKS cluster: use aws eks, or skylab eks")]
+    Managed(String),
+    /// Its machine is a cloud's.
+    #[error("{0} is an EC2 instance: use aws ec2 stop-instances and start-instances")]
+    NotOurs(String),
     /// There are several, and none was chosen.
     #[error("several clusters run ({0}); choose one with --cluster")]
     Several(String),
@@ -31,10 +37,10 @@ pub enum ClusterError {
     #[error("this lab was started with --packets none: a cluster's API has no address in it")]
     NoPackets,
     /// Enough is enough.
-    #[error("a lab holds {} clusters at most", network::MOST)]
+    #[error("a lab holds {} clusters at most", plain::MOST)]
     Full,
     /// More nodes than ranges for their pods.
-    #[error("a plain cluster has {} nodes at most", network::MOST_NODES)]
+    #[error("a plain cluster has {} nodes at most", plain::MOST_NODES)]
     TooManyNodes,
     /// A cluster has no such node.
     #[error("cluster {cluster} has no node {name:?}; it has {known}")]

@@ -1,42 +1,42 @@
 //! Kubernetes clusters of a lab: each has a state, keys, a network and nodes of its own, and comes
 //! back with the lab.
 
-mod addons;
 mod audit;
 mod certificate;
-mod definition;
+mod control_plane;
+mod eks;
 mod error;
 mod journal;
 mod kubeconfig;
-mod network;
+mod manifests;
 mod node;
 mod outward;
+mod plain;
 mod running;
-mod switch;
 mod view;
 mod volumes;
 
+pub use eks::BOOTSTRAP;
 pub use error::ClusterError;
-pub use kubeconfig::Kubeconfig;
+pub use kubeconfig::{KubeUser, Kubeconfig};
 
 use crate::cloud::{Cloud, Snapshot};
 use crate::guests::Guests;
+use crate::http::Keys;
 use crate::store::Store;
 use ::runtime::Hub;
 use aws::model::RecordChange;
 use cri::{ExecSpec, Process, Runtime, Streams};
-use definition::Definition;
 use image::ImageStore;
 use kernel::NetNs;
 use kernel::limits::Limits;
-use kube::cluster::Cluster;
-use running::Running;
+use plain::Definition;
+use running::{Kind, Running};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// The table of clusters' definitions.
@@ -45,8 +45,6 @@ const DEFINITIONS: &str = "kube-cluster";
 pub(crate) const TABLES: &str = "kube";
 /// The port of a cluster's API.
 pub const PORT: u16 = 6443;
-/// A new cluster's nodes are waited for so long.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The version that clusters say they have.
 const VERSION: &str = "1.32";
 
@@ -88,6 +86,8 @@ pub struct Ground {
     pub hub: Hub,
     /// Limits what containers use.
     pub limits: Arc<Limits>,
+    /// The keys that are good in the account.
+    pub keys: Keys,
     /// Where clusters' volumes survive.
     pub volumes: PathBuf,
     /// The certificates that machines of the lab trust, in PEM.
@@ -114,13 +114,18 @@ impl Clusters {
         for record in records.iter().filter(|record| record.table == DEFINITIONS) {
             let definition: Definition =
                 serde_json::from_slice(&record.value).map_err(io::Error::other)?;
-            let started = Running::start(&ground, definition, &records)?;
+            let started = plain::start(&ground, definition, &records)?;
             running.insert(record.key.clone(), started);
         }
-        Ok(Self {
+        let this = Self {
             ground,
             running: Arc::new(Mutex::new(running)),
-        })
+        };
+        if this.ground.cloud.packets() {
+            let following = eks::follow(this.clone(), Arc::new(records));
+            this.ground.runtime.spawn(following);
+        }
+        Ok(this)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
@@ -153,8 +158,8 @@ impl Clusters {
         match chosen(&running, cluster) {
             Ok(found) => view::add(
                 &mut seen.fabric,
-                &found.definition,
-                &found.cluster.now().store,
+                &found.kind,
+                &found.plane.cluster.now().store,
             ),
             Err(error) if needed || cluster.is_some() => return Err(error),
             Err(_) => {}
@@ -212,23 +217,19 @@ impl Clusters {
             if running.contains_key(name) {
                 return Err(ClusterError::Exists(name.to_owned()));
             }
-            let taken = |slot: &u8| running.values().any(|of| of.definition.slot == *slot);
-            let free = (0..network::MOST).find(|slot| !taken(slot));
+            let plain = || running.values().filter_map(Running::plain);
+            let taken = |slot: &u8| plain().any(|of| of.slot == *slot);
+            let free = (0..plain::MOST).find(|slot| !taken(slot));
             free.ok_or(ClusterError::Full)?
         };
         let definition = Definition::make(name, slot, nodes)?;
         let record = serde_json::to_vec(&definition).map_err(io::Error::other)?;
         self.record(name, Some(record))?;
-        let started = Running::start(&self.ground, definition, &[])?;
-        let cluster = started.cluster.clone();
+        let started = plain::start(&self.ground, definition, &[])?;
+        let cluster = started.plane.cluster.clone();
         self.running().insert(name.to_owned(), started);
         if nodes > 0 {
-            let installing = addons::install(&cluster);
-            self.ground
-                .runtime
-                .block_on(installing)
-                .map_err(|status| ClusterError::Addons(status.message))?;
-            self.ground.runtime.block_on(ready(&cluster, nodes));
+            plain::install(&self.ground, &cluster, nodes)?;
         }
         let running = self.running();
         let made = running.get(name).ok_or_else(|| missing(&running, name))?;
@@ -251,21 +252,20 @@ impl Clusters {
     pub fn delete(&self, name: &str) -> Result<(), ClusterError> {
         let gone = {
             let mut running = self.running();
+            let found = running.get(name);
+            if let Kind::Eks(_) = found.ok_or_else(|| missing(&running, name))?.kind {
+                return Err(ClusterError::Managed(name.to_owned()));
+            }
             running
                 .remove(name)
                 .ok_or_else(|| missing(&running, name))?
         };
-        let layout = gone.definition.layout();
-        node::dismiss(&self.ground, &gone.definition)?;
-        let forgotten = journal::forget(name, &gone.cluster.now().store);
-        drop(gone);
-        self.ground.store.commit(&forgotten)?;
-        self.record(name, None)?;
-        audit::forget(&self.ground.directory, name);
-        let cloud = &self.ground.cloud;
-        let leaving = cloud.arrange("cluster", move |fabric| layout.remove(fabric));
-        self.ground.runtime.block_on(leaving)?;
-        Ok(())
+        let Running { kind, nodes, plane } = gone;
+        drop(nodes);
+        if let Kind::Plain(definition) = kind {
+            plain::dismiss(&self.ground, &definition, plane)?;
+        }
+        self.record(name, None)
     }
 
     /// The file by which clients reach a cluster.
@@ -274,36 +274,21 @@ impl Clusters {
     /// There is none.
     pub fn kubeconfig(&self, name: &str) -> Result<Kubeconfig, ClusterError> {
         let running = self.running();
-        let found = running.get(name).ok_or_else(|| missing(&running, name))?;
-        let definition = &found.definition;
+        let found = named(&running, name)?;
+        let (label, authority, user) = match &found.kind {
+            Kind::Plain(of) => {
+                let user = KubeUser::Token(of.admin.clone());
+                (name.to_owned(), of.certificates.authority.clone(), user)
+            }
+            Kind::Eks(of) => (of.name(), of.authority.clone(), of.user()),
+        };
         Ok(Kubeconfig {
-            name: name.to_owned(),
-            server: definition.server(),
+            name: label,
+            server: found.info().server,
             proxy: self.ground.proxy.clone(),
-            authority: definition.certificates.authority.clone(),
-            token: definition.admin.clone(),
+            authority,
+            user,
         })
-    }
-}
-
-/// Waits until so many nodes are ready, though not for ever: what keeps one from it, `kubectl describe
-/// node` says.
-async fn ready(cluster: &Cluster, nodes: usize) {
-    let is_ready = |node: &serde_json::Value| {
-        let conditions = kube::object::list(node, &["status", "conditions"]);
-        let ready = |condition: &&serde_json::Value| condition["type"] == "Ready";
-        conditions
-            .iter()
-            .find(ready)
-            .is_some_and(|of| of["status"] == "True")
-    };
-    let mut followed = cluster.follow();
-    let all = followed.wait_for(|now| {
-        let list = now.store.list("nodes", None);
-        list.filter(|(_, node)| is_ready(node)).count() >= nodes
-    });
-    if tokio::time::timeout(PATIENCE, all).await.is_err() {
-        tracing::warn!("not all nodes are ready yet");
     }
 }
 
@@ -313,7 +298,7 @@ fn chosen<'r>(
     cluster: Option<&str>,
 ) -> Result<&'r Running, ClusterError> {
     match cluster {
-        Some(name) => running.get(name).ok_or_else(|| missing(running, name)),
+        Some(name) => named(running, name),
         None => {
             let mut all = running.values();
             match (all.next(), all.next()) {
@@ -324,6 +309,26 @@ fn chosen<'r>(
                 }
                 (None, _) => Err(missing(running, "")),
             }
+        }
+    }
+}
+
+/// The cluster of a name: a plain one's own, or an account's if no other region has one of that name.
+fn named<'r>(
+    running: &'r BTreeMap<String, Running>,
+    name: &str,
+) -> Result<&'r Running, ClusterError> {
+    if let Some(found) = running.get(name) {
+        return Ok(found);
+    }
+    let mut alike = running.iter().filter(|(_, of)| of.info().name == name);
+    match (alike.next(), alike.next()) {
+        (Some((_, only)), None) => Ok(only),
+        (None, _) => Err(missing(running, name)),
+        (Some(_), Some(_)) => {
+            let keys = running.iter().filter(|(_, of)| of.info().name == name);
+            let keys: Vec<&str> = keys.map(|(key, _)| key.as_str()).collect();
+            Err(ClusterError::Several(keys.join(", ")))
         }
     }
 }

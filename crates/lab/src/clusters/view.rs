@@ -2,8 +2,7 @@
 //! its pods behind them. The kernel's engine is not given this: on nodes it is the cluster's own
 //! programs that set up what is told here.
 
-use super::definition::Definition;
-use super::network;
+use super::running::Kind;
 use crate::place::in_cluster::pod_host;
 use fabric::{Fabric, HostId};
 use kube::object;
@@ -11,40 +10,43 @@ use kube::store::Store;
 use serde_json::Value;
 use service_proxy::services::{Catalog, Options};
 use service_proxy::{host_ports, policies};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Puts a cluster as its API tells of it into a fabric.
-pub(super) fn add(fabric: &mut Fabric, definition: &Definition, store: &Store) {
+pub(super) fn add(fabric: &mut Fabric, kind: &Kind, store: &Store) {
     let list = |resource: &'static str| store.list(resource, None).map(|(_, of)| of.as_ref());
     let catalog = Catalog::read(list("services"), list("endpointslices.discovery.k8s.io"));
     let mut policies = policies::Compiler::new();
     list("namespaces").for_each(|namespace| policies.namespace(namespace));
     list("networkpolicies.networking.k8s.io").for_each(|policy| policies.policy(policy));
     list("pods").for_each(|pod| policies.pod(pod));
+    let mut hosts = BTreeMap::new();
     for node in list("nodes") {
-        let Some(host) = host_of(fabric, definition, object::name(node)) else {
+        let Some(host) = host_of(fabric, kind, node) else {
             continue;
         };
         let addresses = addresses(node);
+        hosts.insert(object::name(node), host.clone());
         let entry = Arc::make_mut(fabric.nodes.entry(host).or_default());
         entry.services = catalog.on(&Options {
             node: object::name(node).to_owned(),
             addresses,
-            pods: Some(vec![network::PODS]),
-            ranges: vec![network::SERVICES],
+            pods: kind.pods().map(|range| vec![range]),
+            ranges: vec![kind.services()],
             ..Options::default()
         });
         entry.policies = policies.on(object::name(node));
     }
     for pod in list("pods") {
-        add_pod(fabric, definition, pod);
+        add_pod(fabric, &hosts, pod);
     }
 }
 
 /// The host of a node; none where it isn't in the fabric.
-fn host_of(fabric: &Fabric, definition: &Definition, node: &str) -> Option<HostId> {
-    let host = definition.layout().node(node);
+fn host_of(fabric: &Fabric, kind: &Kind, node: &Value) -> Option<HostId> {
+    let host = kind.host_of(node)?;
     fabric.hosts.contains_key(&host).then_some(host)
 }
 
@@ -58,7 +60,7 @@ fn addresses(node: &Value) -> Vec<Ipv4Addr> {
 }
 
 /// A pod that runs in a network of its own.
-fn add_pod(fabric: &mut Fabric, definition: &Definition, pod: &Value) {
+fn add_pod(fabric: &mut Fabric, hosts: &BTreeMap<&str, HostId>, pod: &Value) {
     let runs = matches!(
         object::text(pod, &["status", "phase"]),
         "Running" | "Pending"
@@ -66,8 +68,7 @@ fn add_pod(fabric: &mut Fabric, definition: &Definition, pod: &Value) {
     let shares = pod["spec"]["hostNetwork"] == true;
     let address = object::text(pod, &["status", "podIP"]).parse();
     let node = object::text(pod, &["spec", "nodeName"]);
-    let (true, false, Ok(address), Some(node)) =
-        (runs, shares, address, host_of(fabric, definition, node))
+    let (true, false, Ok(address), Some(node)) = (runs, shares, address, hosts.get(node).cloned())
     else {
         return;
     };

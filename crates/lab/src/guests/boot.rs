@@ -2,6 +2,7 @@
 
 use super::{GuestError, Guests, Machine, files, site, user_data};
 use crate::cloud::Snapshot;
+use aws::model::image;
 use aws::model::instance::Instance;
 use fabric::HostId;
 use kernel::guest::{Guest, GuestDisk, GuestFile, GuestSpec};
@@ -44,7 +45,10 @@ impl Guests {
         machine.disks = instance.disks;
         if !machine.initialised {
             machine.initialised = true;
-            if let Some(data) = &instance.user_data {
+            // Nodes' images look at it themselves, unless it is a script.
+            let node = image::find(instance.image.as_str()).is_some_and(|of| of.kubernetes_node);
+            let data = instance.user_data.as_ref();
+            if let Some(data) = data.filter(|data| !node || data.starts_with(b"#!")) {
                 user_data::run(&guest, &instance.id, data, &self.inner.consoles);
             }
         }

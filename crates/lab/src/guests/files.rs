@@ -2,10 +2,10 @@
 
 use super::Appointment;
 use super::boot::Identity;
-use crate::{internet, names};
+use crate::{clusters, internet, names};
 use aws::compile;
-use aws::model::State;
 use aws::model::instance::Instance;
+use aws::model::{State, image};
 use kernel::guest::GuestFile;
 use std::net::Ipv4Addr;
 
@@ -27,6 +27,9 @@ pub(super) fn of_instance(state: &State, instance: &Instance, bundle: &str) -> I
     let mut files = base(&hostname, primary, &servers, &search, bundle);
     if let Some(key) = authorized_key(state, instance) {
         files.push(file("/root/.ssh/authorized_keys", &key, 0o600));
+    }
+    if image::find(instance.image.as_str()).is_some_and(|of| of.kubernetes_node) {
+        files.push(file("/etc/eks/bootstrap.sh", &bootstrap(), 0o755));
     }
     let mut environment = environment();
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
@@ -68,6 +71,16 @@ pub(super) fn of_appointed(appointment: &Appointment, bundle: &str) -> Identity 
         files: all,
         environment: environment(),
     }
+}
+
+/// What scripts of user data call on Amazon Linux 2 to make their instance a node: it leaves its arguments for what
+/// starts the kubelet.
+fn bootstrap() -> String {
+    let path = clusters::BOOTSTRAP;
+    format!(
+        "#!/bin/sh\nset -e\nmkdir -p \"$(dirname {path})\"\nprintf '%s\\n' \"$@\" >{path}.new\n\
+         mv {path}.new {path}\n"
+    )
 }
 
 /// The name servers and the search domains that DHCP gives.

@@ -139,6 +139,13 @@ impl Guests {
         }
     }
 
+    /// Puts a line on an instance's console.
+    pub(crate) fn print(&self, instance: &InstanceId, line: &str) {
+        self.inner
+            .consoles
+            .print(instance, format!("{line}\n").as_bytes());
+    }
+
     /// How many guests run.
     pub fn running(&self) -> usize {
         let machines: Vec<_> = lock(&self.inner.machines).values().cloned().collect();

@@ -2,6 +2,7 @@
 
 mod api;
 mod guard;
+pub(crate) mod presigned;
 mod request_id;
 
 pub use api::{Api, Keys};

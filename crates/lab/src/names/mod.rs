@@ -3,10 +3,12 @@
 //! A resolver knows which network asks because its socket lives in that network's namespace.
 //! There is no recursion to anywhere: a name is the lab's or does not exist.
 
+mod client;
 mod message;
 mod server;
 mod zone;
 
+pub(crate) use client::ask;
 pub use server::{serve_tcp, serve_udp};
 pub(crate) use zone::is_service;
 pub use zone::{

@@ -47,25 +47,27 @@ fn absent(cloud: &str) -> Failure {
 }
 
 fn aws(state: &StateDir) -> Result<Vec<Variable>, Failure> {
+    let mut variables = keys(state)?;
+    variables.extend(socks(&credentials(state)?, status::ask(state)?.ports));
+    Ok(variables)
+}
+
+/// What AWS's tools need to find the lab, and its keys.
+pub(crate) fn keys(state: &StateDir) -> Result<Vec<Variable>, Failure> {
     let ports = status::ask(state)?.ports;
     let credentials = credentials(state)?;
-    let mut variables = vec![
+    Ok(vec![
         (
             "AWS_ENDPOINT_URL",
             format!("http://127.0.0.1:{}", ports.aws),
         ),
         ("AWS_ACCESS_KEY_ID", credentials.aws_access_key_id.clone()),
-        (
-            "AWS_SECRET_ACCESS_KEY",
-            credentials.aws_secret_access_key.clone(),
-        ),
+        ("AWS_SECRET_ACCESS_KEY", credentials.aws_secret_access_key),
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_DEFAULT_REGION", REGION.to_owned()),
         // Tools outside must not ask this machine's own cloud who they are.
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
-    variables.extend(socks(&credentials, ports));
-    Ok(variables)
+    ])
 }
 
 /// The one cluster there is, or the one that is named, as a kubeconfig beside the lab's state.
@@ -85,9 +87,8 @@ fn kube(state: &StateDir, named: Option<&str>) -> Result<Vec<Variable>, Failure>
             return Err(Failure::new(1, message));
         }
     };
-    let config = kube::config(state, name)?;
     let path = state.kubeconfig(name);
-    kube::write(&path, &config.file()).map_err(|error| {
+    kube::write(&path, &kube::text(state, name)?).map_err(|error| {
         Failure::new(1, format!("{} can't be written: {error}", path.display()))
     })?;
     let mut variables = vec![("KUBECONFIG", path.display().to_string())];

@@ -1,8 +1,9 @@
 //! `skylab kube`: plain Kubernetes clusters.
 
+use super::env;
 use crate::args::{Kube, Node};
 use crate::failure::Failure;
-use lab::clusters::{ClusterInfo, Kubeconfig};
+use lab::clusters::{ClusterInfo, KubeUser, Kubeconfig};
 use lab::control::{self, ControlError, KubeRequest, Reply, Request};
 use lab::paths::StateDir;
 use std::fs::OpenOptions;
@@ -58,7 +59,7 @@ fn create(state: &StateDir, name: &str, nodes: usize, file: Option<&Path>) -> Re
         );
     }
     if let Some(path) = file {
-        write(path, &config(state, name)?.file()).map_err(|error| {
+        write(path, &text(state, name)?).map_err(|error| {
             Failure::new(1, format!("{} can't be written: {error}", path.display()))
         })?;
         println!(
@@ -102,8 +103,18 @@ pub(crate) fn clusters(
     }
 }
 
+/// The kubeconfig of a cluster, as a file.
+pub(crate) fn text(state: &StateDir, name: &str) -> Result<String, Failure> {
+    let config = config(state, name)?;
+    let environment = match config.user {
+        KubeUser::Token(_) => Vec::new(),
+        KubeUser::Iam { .. } => env::keys(state)?,
+    };
+    Ok(config.file(&environment))
+}
+
 /// How clients reach a cluster.
-pub(crate) fn config(state: &StateDir, name: &str) -> Result<Kubeconfig, ControlError> {
+fn config(state: &StateDir, name: &str) -> Result<Kubeconfig, ControlError> {
     let request = Request::Kube(KubeRequest::Kubeconfig(name.to_owned()));
     match control::connect(state)?.ask(&request)? {
         Reply::Kubeconfig(config) => Ok(config),

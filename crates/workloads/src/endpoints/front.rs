@@ -13,19 +13,24 @@ const NAMESPACE: &str = "default";
 const NAME: &str = "kubernetes";
 
 /// Where the API is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiFront {
     /// The Service's address.
     pub service: Ipv4Addr,
     /// Where the API answers.
-    pub address: Ipv4Addr,
+    pub addresses: Vec<Ipv4Addr>,
     /// Its port there.
     pub port: u16,
 }
 
 /// Brings the API's Service, Endpoints and `EndpointSlice` up to date.
-pub fn api_service(view: &dyn View, front: ApiFront) -> Outcome {
+pub fn api_service(view: &dyn View, front: &ApiFront) -> Outcome {
     let mut outcome = Outcome::default();
+    let addresses = || front.addresses.iter().map(Ipv4Addr::to_string);
+    let plain: Vec<Value> = addresses().map(|ip| json!({"ip": ip})).collect();
+    let sliced: Vec<Value> = addresses()
+        .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+        .collect();
     let metadata = |labels: Value| json!({"name": NAME, "namespace": NAMESPACE, "labels": labels});
     let port = json!({"name": "https", "port": front.port, "protocol": "TCP"});
     if view.get(Resource::Services, NAMESPACE, NAME).is_none() {
@@ -43,16 +48,14 @@ pub fn api_service(view: &dyn View, front: ApiFront) -> Outcome {
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
         "metadata": metadata(json!({"endpointslice.kubernetes.io/skip-mirror": "true"})),
-        "subsets": [{"addresses": [{"ip": front.address.to_string()}], "ports": [port]}],
+        "subsets": [{"addresses": plain, "ports": [port]}],
     });
     write(view, Resource::Endpoints, endpoints, &mut outcome);
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": metadata(json!({"kubernetes.io/service-name": NAME})),
         "addressType": "IPv4",
-        "endpoints": [{
-            "addresses": [front.address.to_string()], "conditions": {"ready": true},
-        }],
+        "endpoints": sliced,
         "ports": [port],
     });
     write(view, Resource::EndpointSlices, slice, &mut outcome);

@@ -268,11 +268,11 @@ fn the_apis_service_leads_to_the_api() {
     let mut cluster = Cluster::new();
     let front = crate::ApiFront {
         service: [10, 96, 0, 1].into(),
-        address: [172, 18, 0, 2].into(),
+        addresses: vec![[172, 18, 0, 2].into()],
         port: 6443,
     };
     let run = |cluster: &mut Cluster| {
-        let outcome = crate::api_service(cluster, front);
+        let outcome = crate::api_service(cluster, &front);
         let count = outcome.actions.len();
         assert!(cluster.perform(outcome.actions));
         cluster.sync();

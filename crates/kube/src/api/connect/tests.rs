@@ -10,7 +10,7 @@ fn settings() -> Settings {
         version: "1.32".to_owned(),
         pace: Pace::Real,
         pod_range: None,
-        api_endpoint: None,
+        api_endpoints: Vec::new(),
     }
 }
 

@@ -130,7 +130,7 @@ fn send(user: &User, method: Method, path: &str, body: &Value) -> Result<Outcome
         version: "1.32".to_owned(),
         pace: Pace::Real,
         pod_range: None,
-        api_endpoint: None,
+        api_endpoints: Vec::new(),
     };
     let context = crate::api::Context {
         user,

@@ -29,7 +29,7 @@ impl World {
             version: "1.32".to_owned(),
             pace: Pace::Real,
             pod_range: None,
-            api_endpoint: None,
+            api_endpoints: Vec::new(),
         };
         let user = User {
             name: "ann".to_owned(),

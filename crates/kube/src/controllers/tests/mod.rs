@@ -61,7 +61,7 @@ impl<const N: usize> World<N> {
             version: "1.32".to_owned(),
             pace: Pace::Real,
             pod_range: None,
-            api_endpoint: None,
+            api_endpoints: Vec::new(),
         };
         change(&mut settings);
         let (cluster, _) = Cluster::start(Parts {

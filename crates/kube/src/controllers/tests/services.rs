@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn services_lead_where_they_should() {
     let world = World::<6>::with(|settings| {
-        settings.api_endpoint = Some(([172, 18, 0, 2].into(), 6443));
+        settings.api_endpoints = vec!["172.18.0.2:6443".parse().unwrap()];
     });
     let leads = |store: &Store| {
         let endpoints = store.get(&Key::new("endpoints", "default", "kubernetes"));

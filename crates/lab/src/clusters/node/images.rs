@@ -1,7 +1,7 @@
 //! A node's images: this machine's own files, what users imported, and what it pulled.
 
-use crate::cloud::Cloud;
-use crate::proxy;
+use crate::caller::Lookup;
+use crate::{names, proxy};
 use cri::{Credentials, Image, ImageError, Images};
 use image::NodeImages;
 use kernel::NetNs;
@@ -71,17 +71,19 @@ impl RootSource for LabImages {
     }
 }
 
-/// Connections to registries, from the node's network; their names are looked up as the lab's internet
-/// knows them.
+/// Connections to registries, from the node's network.
 pub(super) struct NodeDial {
     pub(super) network: Arc<NetNs>,
-    pub(super) cloud: Cloud,
+    pub(super) lookup: Lookup,
 }
 
 impl image::Dial for NodeDial {
     fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let address = proxy::look_up(&self.cloud, host)
-            .map_err(|_| io::Error::other(format!("lookup {host}: no such host")))?;
+        let address = match &self.lookup {
+            Lookup::Internet(cloud) => proxy::look_up(cloud, host)
+                .map_err(|_| io::Error::other(format!("lookup {host}: no such host")))?,
+            Lookup::Server(server) => self.network.run(|| names::ask(*server, host))??,
+        };
         let to = SocketAddr::from((address, port));
         self.network
             .run(|| TcpStream::connect_timeout(&to, PATIENCE))?

@@ -10,7 +10,7 @@ use std::thread;
 const PODS: u64 = 110;
 
 /// What pods may have together.
-pub(super) fn capacity() -> Capacity {
+pub(in crate::clusters) fn capacity() -> Capacity {
     let cpus = thread::available_parallelism().map_or(1, usize::from) as u64;
     let disk = statvfs("/run").ok();
     let storage = disk.map_or(0, |disk| disk.blocks() * disk.fragment_size());
@@ -42,7 +42,7 @@ pub(super) fn machine(id: &str, version: &str) -> Machine {
         boot_id: text("/proc/sys/kernel/random/boot_id"),
         runtime_version: format!("skylab://{}", env!("CARGO_PKG_VERSION")),
         kernel_version: kernel.unwrap_or_default(),
-        kubelet_version: format!("v{version}.0"),
+        kubelet_version: format!("v{version}"),
         machine_id: id.to_owned(),
         os_image: os_image(),
         system_uuid: id.to_owned(),

@@ -1,31 +1,26 @@
-//! A plain cluster's nodes: machines of the lab's own in the cluster's network, each with a container
-//! runtime and a kubelet.
+//! Nodes: guests of the lab with a container runtime and a kubelet.
 
 mod files;
 mod images;
 mod machine;
 mod place;
 
-use place::HostPlace;
+pub(super) use machine::capacity;
+pub(super) use place::{HostPlace, NamedPlace};
 
-use super::addons::DNS;
-use super::definition::{Definition, NodeDefinition};
-use super::{ClusterError, Ground, PORT, VERSION, network};
-use crate::cloud::unix_time;
-use crate::guests::Appointment;
-use crate::internet;
+use super::{ClusterError, Ground};
+use crate::caller::Lookup;
 use ::image::{NodeImages, Registries};
 use ::runtime::{NodeOptions, NodeRuntime};
 use cri::Dns;
 use fabric::HostId;
 use images::{LabImages, NodeDial};
-use kernel::guest::GuestFile;
-use kube::certificates::Subject;
-use kube_client::{Client, Config, Credential};
-use kubelet::{Eviction, Identity, Kubelet, KubeletConfig, Means, Pace};
-use serde_json::json;
+use kernel::guest::Guest;
+use kube_client::Client;
+use kubelet::{Capacity, Eviction, Identity, Kubelet, KubeletConfig, Means, Pace, Taint};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,59 +29,57 @@ const KUBELET: &str = "kubelet";
 
 /// A node at work. When it is dropped its kubelet is gone at once.
 pub(super) struct Node {
+    host: HostId,
     runtime: Arc<NodeRuntime>,
     _kubelet: Kubelet,
 }
 
 impl Node {
+    /// Its host in the fabric.
+    pub(super) fn host(&self) -> &HostId {
+        &self.host
+    }
+
     /// What runs its containers.
     pub(super) fn runtime(&self) -> &Arc<NodeRuntime> {
         &self.runtime
     }
 }
 
-/// Puts a cluster's nodes into its network and starts them.
-pub(super) fn start(
-    ground: &Ground,
-    definition: &Definition,
-) -> Result<BTreeMap<String, Node>, ClusterError> {
-    let (layout, nodes) = (definition.layout(), definition.nodes.clone());
-    for node in &nodes {
-        let host = layout.node(&node.name);
-        ground.guests.appoint(host, appointment(node));
-    }
-    let arranging = ground.cloud.arrange("nodes", move |fabric| {
-        for node in &nodes {
-            layout.add_node(fabric, &node.name, node.number);
-            layout.switch_node(fabric, &node.name, !node.stopped);
-        }
-    });
-    ground.runtime.block_on(arranging)?;
-    let begin = |node: &NodeDefinition| Ok((node.name.clone(), begin(ground, definition, node)?));
-    let nodes = definition.nodes.iter().filter(|node| !node.stopped);
-    nodes.map(begin).collect()
-}
-
-/// Switches a node on: its machine boots, and its runtime and kubelet start.
-pub(super) fn switch_on(
-    ground: &Ground,
-    definition: &Definition,
-    node: &NodeDefinition,
-) -> Result<Node, ClusterError> {
-    switch(ground, definition, node, true)?;
-    begin(ground, definition, node)
-}
-
-/// Switches a node off, as when its power fails: nobody is told, and its disk stays.
-pub(super) fn switch_off(
-    ground: &Ground,
-    definition: &Definition,
-    node: &NodeDefinition,
-) -> Result<(), ClusterError> {
-    let host = definition.layout().node(&node.name);
-    ground.guests.halt(&host);
-    kubelet::power_failure(&directory(&host).join(KUBELET), &files::LabMemory);
-    switch(ground, definition, node, false)
+/// What a node is.
+pub(super) struct Spec {
+    /// The cluster that it belongs to, among all of the lab's.
+    pub(super) cluster: String,
+    /// Its host in the fabric.
+    pub(super) host: HostId,
+    /// Its name in the API.
+    pub(super) name: String,
+    /// Its address.
+    pub(super) address: Ipv4Addr,
+    /// Further addresses: a type and a value.
+    pub(super) addresses: Vec<(String, String)>,
+    /// Its labels, beside those that every node has.
+    pub(super) labels: BTreeMap<String, String>,
+    /// What it is registered with.
+    pub(super) taints: Vec<Taint>,
+    /// The cloud's id of its machine.
+    pub(super) provider_id: Option<String>,
+    /// What it has.
+    pub(super) capacity: Capacity,
+    /// What of it pods may have.
+    pub(super) allocatable: Capacity,
+    /// The kubelet's version, `1.32.0`.
+    pub(super) version: String,
+    /// The machine's own id.
+    pub(super) machine_id: String,
+    /// The cluster's names.
+    pub(super) cluster_dns: Vec<Ipv4Addr>,
+    /// Its own resolver.
+    pub(super) node_dns: Dns,
+    /// How registries' names are looked up.
+    pub(super) lookup: Lookup,
+    /// Who its server is.
+    pub(super) identity: Identity,
 }
 
 /// What the lab keeps for a node while it runs.
@@ -95,108 +88,54 @@ fn directory(host: &HostId) -> PathBuf {
     kernel::launch::runtime_directory().join(name)
 }
 
-fn switch(
-    ground: &Ground,
-    definition: &Definition,
-    node: &NodeDefinition,
-    on: bool,
-) -> Result<(), ClusterError> {
-    let (layout, name) = (definition.layout(), node.name.clone());
-    let switching = ground.cloud.arrange("nodes", move |fabric| {
-        layout.switch_node(fabric, &name, on);
-    });
-    Ok(ground.runtime.block_on(switching)?)
+/// Forgets what a node whose power failed had in memory.
+pub(super) fn power_failure(host: &HostId) {
+    kubelet::power_failure(&directory(host).join(KUBELET), &files::LabMemory);
 }
 
-/// Ends a cluster's nodes and takes them out of its network.
-pub(super) fn dismiss(ground: &Ground, definition: &Definition) -> Result<(), ClusterError> {
-    let (layout, nodes) = (definition.layout(), definition.nodes.clone());
-    for node in &nodes {
-        let host = layout.node(&node.name);
-        ground.guests.dismiss(&host);
-        // What it pulled is nobody's any more; if that fails it only takes room.
-        if let Err(error) = ground.images.forget_node(host.as_str()) {
-            tracing::warn!(%host, %error, "its images stay");
-        }
-    }
-    let leaving = ground.cloud.arrange("nodes", move |fabric| {
-        for node in &nodes {
-            layout.remove_node(fabric, &node.name);
-        }
-    });
-    Ok(ground.runtime.block_on(leaving)?)
-}
-
-/// The machine of a node, with the network plugins set up.
-fn appointment(node: &NodeDefinition) -> Appointment {
-    let network = json!({
-        "cniVersion": "1.1.0", "name": "skylab",
-        "plugins": [{
-            "type": "skylab-ptp",
-            "range": network::pods_of(node.number).to_string(),
-            "mtu": network::MTU,
-        }, {
-            "type": "skylab-portmap",
-            "capabilities": {"portMappings": true},
-        }],
-    });
-    let file = |path: &str, contents: String, mode| GuestFile {
-        path: path.into(),
-        contents: contents.into_bytes(),
-        mode,
-    };
-    let plugin = |name: &str| {
-        let path = format!("/opt/cni/bin/skylab-{name}");
-        file(&path, format!("#!/bin/sh\nexec skylab cni-{name}\n"), 0o755)
-    };
-    Appointment {
-        hostname: node.name.clone(),
-        address: network::node_address(node.number),
-        files: vec![
-            file(
-                "/etc/cni/net.d/10-skylab.conflist",
-                network.to_string(),
-                0o600,
-            ),
-            plugin("ptp"),
-            plugin("portmap"),
-        ],
+/// Forgets the images that only a node that is gone had.
+pub(super) fn forget_images(ground: &Ground, host: &HostId) {
+    // What it pulled is nobody's any more; if that fails it only takes room.
+    if let Err(error) = ground.images.forget_node(host.as_str()) {
+        tracing::warn!(%host, %error, "its images stay");
     }
 }
 
-/// Starts a node's runtime and kubelet.
-fn begin(
+/// A node's network.
+pub(super) async fn place(ground: &Ground, host: &HostId) -> io::Result<HostPlace> {
+    let place = ground.cloud.host(host.clone()).await;
+    let place = place.ok_or_else(|| io::Error::other(format!("{host} has no place")))?;
+    Ok(HostPlace(place))
+}
+
+/// Starts a node's runtime and kubelet in its guest; `client` is the API as the node's own user calls it.
+pub(super) fn begin(
     ground: &Ground,
-    definition: &Definition,
-    node: &NodeDefinition,
+    spec: Spec,
+    (guest, place): (Arc<Guest>, HostPlace),
+    client: Client,
 ) -> Result<Node, ClusterError> {
-    let host = definition.layout().node(&node.name);
     let machine = |error: &dyn std::fmt::Display| {
-        ClusterError::Start(io::Error::other(format!("node {}: {error}", node.name)))
+        ClusterError::Start(io::Error::other(format!("node {}: {error}", spec.name)))
     };
-    let guest = ground
-        .guests
-        .guest(&host)
-        .map_err(|error| machine(&error))?;
-    let place = ground.runtime.block_on(ground.cloud.host(host.clone()));
-    let place = HostPlace(place.ok_or_else(|| machine(&"its place is not there"))?);
     let dial = NodeDial {
         network: place.0.clone(),
-        cloud: ground.cloud.clone(),
+        lookup: spec.lookup.clone(),
     };
     let registries = Registries::new(ground.bundle.as_bytes(), Vec::new());
     let registries = registries.map_err(|error| machine(&error))?;
     let images = NodeImages::new(
         ground.images.clone(),
-        host.as_str(),
+        spec.host.as_str(),
         Arc::new(dial),
         registries,
     );
     let images = Arc::new(LabImages(images));
+    let host = spec.host.clone();
     let directory = directory(&host);
     let runtime = Arc::new(NodeRuntime::new(NodeOptions {
         guest: guest.clone(),
-        address: Some(network::node_address(node.number)),
+        address: Some(spec.address),
         directory: directory.join("sandboxes"),
         images: images.clone(),
         environment: crate::guests::environment(),
@@ -206,77 +145,39 @@ fn begin(
     let means = Means {
         runtime: runtime.clone(),
         images,
-        client: client(definition, node, &place)?,
+        client,
         place: Arc::new(place),
         files: Arc::new(files::GuestFiles(guest)),
         memory: Arc::new(files::LabMemory),
     };
-    let config = config(ground, definition, node, &directory)?;
+    let config = config(ground, spec, &directory);
     let _runtime = ground.runtime.enter();
     Ok(Node {
+        host,
         runtime,
         _kubelet: Kubelet::start(config, means),
     })
 }
 
-/// The API as the node's own user calls it, from the node's network.
-fn client(
-    definition: &Definition,
-    node: &NodeDefinition,
-    place: &HostPlace,
-) -> Result<Client, ClusterError> {
-    let subject = Subject {
-        user: format!("system:node:{}", node.name),
-        groups: vec!["system:nodes".to_owned()],
-    };
-    let issued = definition.certificates.issue(&subject, unix_time());
-    let issued = issued.map_err(ClusterError::keys)?;
-    Client::new(Config {
-        host: network::API.to_string(),
-        port: PORT,
-        authority: definition.certificates.authority.clone(),
-        credential: Credential::Certificate {
-            certificate: issued.certificate,
-            key: issued.key,
-        },
-        agent: format!("kubelet/v{VERSION}.0 (linux) skylab"),
-        dial: Arc::new(place.clone()),
-    })
-    .map_err(ClusterError::keys)
-}
-
-fn config(
-    ground: &Ground,
-    definition: &Definition,
-    node: &NodeDefinition,
-    directory: &std::path::Path,
-) -> Result<KubeletConfig, ClusterError> {
-    let address = network::node_address(node.number);
-    let certificates = &definition.certificates;
-    let served = certificates.issue_server(&node.name, address, unix_time());
-    let served = served.map_err(ClusterError::keys)?;
-    let capacity = machine::capacity();
-    Ok(KubeletConfig {
-        name: node.name.clone(),
-        hostname: node.name.clone(),
-        address,
-        addresses: Vec::new(),
-        labels: BTreeMap::new(),
+fn config(ground: &Ground, spec: Spec, directory: &std::path::Path) -> KubeletConfig {
+    KubeletConfig {
+        hostname: spec.name.clone(),
+        name: spec.name,
+        address: spec.address,
+        addresses: spec.addresses,
+        labels: spec.labels,
         annotations: BTreeMap::new(),
-        taints: Vec::new(),
-        provider_id: None,
-        capacity,
-        allocatable: capacity,
-        machine: machine::machine(&format!("{}-{}", definition.name, node.name), VERSION),
-        cluster_dns: vec![DNS],
+        taints: spec.taints,
+        provider_id: spec.provider_id,
+        capacity: spec.capacity,
+        allocatable: spec.allocatable,
+        machine: machine::machine(&spec.machine_id, &spec.version),
+        cluster_dns: spec.cluster_dns,
         cluster_domain: "cluster.local".to_owned(),
-        node_dns: Dns {
-            servers: vec![internet::RESOLVER.to_string()],
-            ..Dns::default()
-        },
+        node_dns: spec.node_dns,
         directory: directory.join(KUBELET),
         logs: directory.join("logs"),
-        volumes: ground.volumes.join(&definition.name),
+        volumes: ground.volumes.join(&spec.cluster),
         pace: match ground.pace {
             kube::api::Pace::Fast => Pace {
                 timers: 10,
@@ -284,12 +185,8 @@ fn config(
             },
             kube::api::Pace::Real => Pace::REAL,
         },
-        identity: Some(Identity {
-            certificate: served.certificate,
-            key: served.key,
-            authority: certificates.authority.clone(),
-        }),
+        identity: Some(spec.identity),
         port: kubelet::PORT,
         eviction: Eviction::default(),
-    })
+    }
 }

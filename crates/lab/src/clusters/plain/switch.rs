@@ -1,8 +1,10 @@
 //! Nodes that are switched off and on.
 
 use super::definition::{Definition, NodeDefinition};
-use super::running::Running;
-use super::{ClusterError, ClusterInfo, Clusters, missing, node};
+use super::nodes;
+use crate::clusters::node::Node;
+use crate::clusters::running::{Kind, Running};
+use crate::clusters::{ClusterError, ClusterInfo, Clusters, missing};
 use std::io;
 
 impl Clusters {
@@ -29,14 +31,14 @@ impl Clusters {
         let record = serde_json::to_vec(&definition).map_err(io::Error::other)?;
         self.record(cluster, Some(record))?;
         if on {
-            let begun = node::switch_on(&self.ground, &definition, &node)?;
+            let begun = nodes::switch_on(&self.ground, &definition, &node)?;
             let mut running = self.running();
             let found = running.get_mut(cluster);
             let found = found.ok_or_else(|| ClusterError::NodeIsSo(node.name.clone(), false))?;
             found.nodes.insert(node.name, begun);
             return Ok(found.info());
         }
-        node::switch_off(&self.ground, &definition, &node)?;
+        nodes::switch_off(&self.ground, &definition, &node)?;
         let running = self.running();
         let found = running.get(cluster);
         Ok(found.ok_or_else(|| missing(&running, cluster))?.info())
@@ -49,17 +51,20 @@ impl Running {
         &mut self,
         name: &str,
         on: bool,
-    ) -> Result<(Definition, NodeDefinition, Option<node::Node>), ClusterError> {
-        let known: Vec<&str> = self.definition.nodes.iter().map(|of| &*of.name).collect();
+    ) -> Result<(Definition, NodeDefinition, Option<Node>), ClusterError> {
+        let Kind::Plain(definition) = &mut self.kind else {
+            return Err(ClusterError::NotOurs(name.to_owned()));
+        };
+        let known: Vec<&str> = definition.nodes.iter().map(|of| &*of.name).collect();
         let error = ClusterError::NoNode {
-            cluster: self.definition.name.clone(),
+            cluster: definition.name.clone(),
             name: name.to_owned(),
             known: match known.as_slice() {
                 [] => "none".to_owned(),
                 names => names.join(", "),
             },
         };
-        let mut nodes = self.definition.nodes.iter_mut();
+        let mut nodes = definition.nodes.iter_mut();
         let node = nodes.find(|node| node.name == name).ok_or(error)?;
         if node.stopped != on {
             return Err(ClusterError::NodeIsSo(name.to_owned(), on));
@@ -67,6 +72,6 @@ impl Running {
         node.stopped = !on;
         let node = node.clone();
         let gone = if on { None } else { self.nodes.remove(name) };
-        Ok((self.definition.clone(), node, gone))
+        Ok((definition.clone(), node, gone))
     }
 }

@@ -23,21 +23,26 @@ use std::sync::Arc;
 /// Where nodes live.
 const NODES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
 /// Where pods live.
-pub(super) const PODS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16);
+pub(in crate::clusters) const PODS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16);
 /// Where services are.
-pub(super) const SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 12);
+pub(in crate::clusters) const SERVICES: Ipv4Net =
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 12);
 /// The API's address among the nodes.
-pub(super) const API: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+pub(in crate::clusters) const API: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+/// The address of the API's own service: the first of the services' range.
+pub(in crate::clusters) const API_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+/// The address of the cluster's names.
+pub(in crate::clusters) const DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 /// The way out.
 const NAT: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 3);
 /// The address of the first node.
 const FIRST_NODE: u32 = 16;
 /// As many nodes as there are ranges for their pods.
-pub(super) const MOST_NODES: usize = 256;
+pub(in crate::clusters) const MOST_NODES: usize = 256;
 /// What the networks of the clouds carry.
-pub(super) const MTU: u16 = 1500;
+pub(in crate::clusters) const MTU: u16 = 1500;
 /// Clusters that a lab holds; each has two addresses among the internet's services.
-pub(super) const MOST: u8 = 50;
+pub(in crate::clusters) const MOST: u8 = 50;
 /// The address of the first cluster's API on the internet.
 const FIRST_API: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
 /// The address on the internet that the first cluster's pods and nodes are seen with.
@@ -49,14 +54,14 @@ const _: () = assert!(FIRST_API.octets()[3] + MOST <= FIRST_NAT.octets()[3]);
 
 /// A cluster's network: what its parts are called and where they are.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(in crate::clusters) struct Layout {
     name: String,
     slot: u8,
 }
 
 impl Layout {
     /// The network of the cluster with a name in a slot below [`MOST`].
-    pub(super) fn new(name: &str, slot: u8) -> Self {
+    pub(in crate::clusters) fn new(name: &str, slot: u8) -> Self {
         Self {
             name: name.to_owned(),
             slot,
@@ -64,22 +69,22 @@ impl Layout {
     }
 
     /// The API's address on the internet.
-    pub(super) fn public_api(&self) -> Ipv4Addr {
+    pub(in crate::clusters) fn public_api(&self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(FIRST_API) + u32::from(self.slot))
     }
 
     /// The API's host.
-    pub(super) fn api(&self) -> HostId {
+    pub(in crate::clusters) fn api(&self) -> HostId {
         HostId::from(self.part(""))
     }
 
     /// A node's host.
-    pub(super) fn node(&self, node: &str) -> HostId {
+    pub(in crate::clusters) fn node(&self, node: &str) -> HostId {
         HostId::from(self.part(&format!("/{node}")))
     }
 
     /// The network.
-    pub(super) fn network(&self) -> NetworkId {
+    pub(in crate::clusters) fn network(&self) -> NetworkId {
         NetworkId::from(self.part(""))
     }
 
@@ -96,7 +101,7 @@ impl Layout {
     }
 
     /// Puts the network, the API and the way out into a fabric.
-    pub(super) fn add(&self, fabric: &mut Fabric) {
+    pub(in crate::clusters) fn add(&self, fabric: &mut Fabric) {
         self.add_network(fabric);
         internet::add_site(fabric, &self.api(), self.public_api());
         let public = Ipv4Addr::from(u32::from(FIRST_NAT) + u32::from(self.slot));
@@ -192,7 +197,7 @@ impl Layout {
     }
 
     /// Puts a node into the network.
-    pub(super) fn add_node(&self, fabric: &mut Fabric, name: &str, number: u8) {
+    pub(in crate::clusters) fn add_node(&self, fabric: &mut Fabric, name: &str, number: u8) {
         let host = self.node(name);
         let id = PortId::from(host.as_str());
         let mut port = self.port(id.clone(), &host, 0, node_address(number));
@@ -218,21 +223,21 @@ impl Layout {
     }
 
     /// Switches a node's machine on or off.
-    pub(super) fn switch_node(&self, fabric: &mut Fabric, name: &str, on: bool) {
+    pub(in crate::clusters) fn switch_node(&self, fabric: &mut Fabric, name: &str, on: bool) {
         if let Some(host) = fabric.hosts.get_mut(&self.node(name)) {
             Arc::make_mut(host).running = on;
         }
     }
 
     /// Takes a node out of the network.
-    pub(super) fn remove_node(&self, fabric: &mut Fabric, name: &str) {
+    pub(in crate::clusters) fn remove_node(&self, fabric: &mut Fabric, name: &str) {
         let host = self.node(name);
         fabric.ports.remove(&PortId::from(host.as_str()));
         fabric.hosts.remove(&host);
     }
 
     /// Takes all of it out of a fabric; its nodes must have gone before.
-    pub(super) fn remove(&self, fabric: &mut Fabric) {
+    pub(in crate::clusters) fn remove(&self, fabric: &mut Fabric) {
         for host in [self.api(), self.nat()] {
             fabric.ports.remove(&self.inside(&host));
             internet::remove_site(fabric, &host);
@@ -252,12 +257,12 @@ fn mac(address: Ipv4Addr) -> Mac {
 }
 
 /// The address of the node with a number.
-pub(super) fn node_address(number: u8) -> Ipv4Addr {
+pub(in crate::clusters) fn node_address(number: u8) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(NODES.network()) + FIRST_NODE + u32::from(number))
 }
 
 /// The range of its pods.
-pub(super) fn pods_of(number: u8) -> Ipv4Net {
+pub(in crate::clusters) fn pods_of(number: u8) -> Ipv4Net {
     let base = u32::from(PODS.network()) + (u32::from(number) << 8);
     Ipv4Net::new_assert(Ipv4Addr::from(base), 24)
 }

@@ -1,0 +1,163 @@
+//! EKS clusters: what the account has of them is records; here their control planes run, and the instances of
+//! EKS images become nodes.
+
+mod approval;
+mod definition;
+mod follow;
+mod nodeadm;
+mod tokens;
+
+pub(super) use definition::Definition;
+pub(super) use follow::follow;
+pub use nodeadm::BOOTSTRAP;
+
+use super::control_plane::{ControlPlane, Plan};
+use super::manifests::{self, Values};
+use super::running::{Kind, Running};
+use super::{ClusterError, Ground, audit, journal};
+use crate::store::Record;
+use aws::model::RecordChange;
+use aws::model::State;
+use aws::model::eks::Cluster;
+use definition::Secrets;
+use fabric::HostId;
+use kube::object;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+/// The table of control planes' keys.
+const SECRETS: &str = "kube-eks";
+/// The port of a cluster's API.
+const PORT: u16 = 443;
+
+/// What a cluster is called among all of the lab's.
+fn key(region: &str, name: &str) -> String {
+    format!("eks:{region}:{name}")
+}
+
+/// The host where a cluster's control plane is.
+fn place(region: &str, name: &str) -> HostId {
+    HostId::from(format!("eks/{name}/{region}"))
+}
+
+/// The host of a node: its instance.
+pub(super) fn host_of(node: &Value) -> Option<HostId> {
+    let provider = object::text(node, &["spec", "providerID"]);
+    let (_, instance) = provider.strip_prefix("aws:///")?.split_once('/')?;
+    Some(HostId::from(instance))
+}
+
+/// Starts a cluster's control plane, with the objects that the records have of it; the certificate of its
+/// authority, in PEM, too.
+async fn start(
+    ground: &Ground,
+    state: &State,
+    cluster: &Cluster,
+    records: &[Record],
+) -> Result<(Running, String), ClusterError> {
+    let key = key(&cluster.key.region, &cluster.key.name);
+    let (secrets, fresh) = secrets(ground, state, cluster, &key, records)?;
+    let definition = Definition::of(state, cluster, &secrets);
+    let at = |address: &Ipv4Addr| SocketAddrV4::new(*address, PORT);
+    let others = tokens::Principals::new(
+        ground.cloud.clone(),
+        ground.keys.clone(),
+        cluster.key.clone(),
+    );
+    let plan = Plan {
+        key: &key,
+        host: place(&cluster.key.region, &cluster.key.name),
+        listeners: vec![at(&Ipv4Addr::UNSPECIFIED)],
+        endpoints: definition.addresses.iter().map(at).collect(),
+        services: definition.services,
+        version: definition.version(),
+        admin: None,
+        signing: &secrets.signing,
+        issuer: &cluster.issuer(),
+        certificates: &secrets.certificates,
+        others: Some(Arc::new(others)),
+    };
+    let mut plane = ControlPlane::start(ground, plan, records).await?;
+    let approving = approval::run(plane.cluster.clone(), ground.cloud.clone());
+    plane.add(ground, approving);
+    if fresh && cluster.bootstrap_addons {
+        install(&plane, &definition).await?;
+    }
+    let running = Running {
+        kind: Kind::Eks(definition),
+        nodes: BTreeMap::new(),
+        plane,
+    };
+    Ok((running, secrets.certificates.authority))
+}
+
+/// A cluster's keys, from the records or new, and whether they are new.
+fn secrets(
+    ground: &Ground,
+    state: &State,
+    cluster: &Cluster,
+    key: &str,
+    records: &[Record],
+) -> Result<(Secrets, bool), ClusterError> {
+    let mut own = records
+        .iter()
+        .filter(|record| record.table == SECRETS && record.key == key);
+    if let Some(record) = own.next() {
+        let kept: Secrets = serde_json::from_slice(&record.value).map_err(io::Error::other)?;
+        if kept.id == cluster.id {
+            return Ok((kept, false));
+        }
+    }
+    let made = Secrets::make(state, cluster)?;
+    let value = serde_json::to_vec(&made).map_err(io::Error::other)?;
+    ground.store.commit(&[RecordChange {
+        table: SECRETS.into(),
+        key: key.to_owned(),
+        value: Some(value),
+    }])?;
+    Ok((made, true))
+}
+
+/// Puts into a new cluster what EKS does.
+async fn install(plane: &ControlPlane, definition: &Definition) -> Result<(), ClusterError> {
+    let values = values(definition);
+    for manifest in [manifests::KUBE_PROXY, manifests::COREDNS] {
+        let installed = manifests::install(&plane.cluster, manifest, &values).await;
+        installed.map_err(|status| ClusterError::Addons(status.message))?;
+    }
+    Ok(())
+}
+
+/// What manifests need to know of a cluster.
+fn values(definition: &Definition) -> Values {
+    let server = definition.server();
+    Values {
+        api: server.trim_start_matches("https://").to_owned(),
+        port: PORT,
+        dns: definition.dns(),
+        pods: String::new(),
+    }
+}
+
+/// Takes what a cluster had out of the lab's store.
+fn forget(ground: &Ground, gone: Running) -> Result<(), ClusterError> {
+    let Running { kind, nodes, plane } = gone;
+    drop(nodes);
+    let Kind::Eks(definition) = kind else {
+        return Ok(());
+    };
+    let key = key(&definition.key.region, &definition.key.name);
+    let mut forgotten = journal::forget(&key, &plane.cluster.now().store);
+    drop(plane);
+    forgotten.push(RecordChange {
+        table: SECRETS.into(),
+        key: key.clone(),
+        value: None,
+    });
+    ground.store.commit(&forgotten)?;
+    audit::forget(&ground.directory, &key);
+    Ok(())
+}

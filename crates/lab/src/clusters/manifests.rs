@@ -1,0 +1,90 @@
+//! What clusters begin with in kube-system, as manifests: a service proxy, an engine for network policies, names.
+//! They become ordinary objects, made once; what users change or take away stays so.
+
+use kube::api::Status;
+use kube::client::Client;
+use kube::cluster::Cluster;
+use kube::registry;
+use serde::Deserialize;
+use serde_json::Value;
+use std::net::Ipv4Addr;
+
+/// The service proxy.
+pub(super) const KUBE_PROXY: &str = include_str!("manifests/kube-proxy.yaml");
+/// The engine of network policies.
+pub(super) const NETWORK_POLICY: &str = include_str!("manifests/network-policy.yaml");
+/// The cluster's names.
+pub(super) const COREDNS: &str = include_str!("manifests/coredns.yaml");
+
+/// What differs between clusters.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    /// The API's host, as nodes reach it.
+    pub(super) api: String,
+    /// Its port.
+    pub(super) port: u16,
+    /// The address of the cluster's names.
+    pub(super) dns: Ipv4Addr,
+    /// The range of pods; empty where they have none of their own.
+    pub(super) pods: String,
+}
+
+/// Makes the objects of a manifest that are not there yet.
+///
+/// # Errors
+/// The API refuses one.
+pub(super) async fn install(
+    cluster: &Cluster,
+    manifest: &str,
+    values: &Values,
+) -> Result<(), Status> {
+    let client = Client::of_control_plane(cluster.clone(), "addon-manager");
+    for object in objects(manifest, values) {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let store = cluster.now().store.clone();
+        let resource = registry::by_kind(&store, version, kind)
+            .ok_or_else(|| Status::internal(format!("there is no {version} {kind}")))?;
+        match client.create(&resource, &object).await {
+            Err(status) if status.code != 409 => return Err(status),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A manifest's objects, with a cluster's values in them.
+fn objects(manifest: &str, values: &Values) -> Vec<Value> {
+    let text = manifest
+        .replace("${API}", &values.api)
+        .replace("${API_PORT}", &values.port.to_string())
+        .replace("${DNS}", &values.dns.to_string())
+        .replace("${PODS}", &values.pods);
+    let documents = serde_norway::Deserializer::from_str(&text).map(Value::deserialize);
+    // A test reads them all.
+    documents.filter_map(Result::ok).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_document_is_an_object() {
+        let values = Values {
+            api: "172.18.0.2".to_owned(),
+            port: 6443,
+            dns: Ipv4Addr::new(10, 96, 0, 10),
+            pods: "10.244.0.0/16".to_owned(),
+        };
+        for manifest in [KUBE_PROXY, NETWORK_POLICY, COREDNS] {
+            let objects = objects(manifest, &values);
+            assert_eq!(objects.len(), manifest.split("\n---\n").count());
+            for object in objects {
+                assert!(object["kind"].is_string(), "{object}");
+                assert!(!object.to_string().contains("${"), "{object}");
+            }
+        }
+    }
+}
