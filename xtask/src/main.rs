@@ -27,6 +27,7 @@ use std::{env, fs};
 const SERVICES: &[(&str, &str)] = &[
     ("acm", "acm/2015-12-08"),
     ("autoscaling", "autoscaling/2011-01-01"),
+    ("cloudformation", "cloudformation/2010-05-15"),
     ("ec2", "ec2/2016-11-15"),
     ("ecr", "ecr/2015-09-21"),
     ("eks", "eks/2017-11-01"),

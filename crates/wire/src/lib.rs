@@ -1,6 +1,6 @@
 //! The clouds' wire protocols.
 //!
-//! * [`acm`], [`autoscaling`], [`ec2`], [`ecr`], [`eks`], [`elb`], [`elbv2`], [`iam`], [`ssm`], [`sts`]: AWS's services, a type for every request and response of the operations that
+//! * [`acm`], [`autoscaling`], [`cloudformation`], [`ec2`], [`ecr`], [`eks`], [`elb`], [`elbv2`], [`iam`], [`ssm`], [`sts`]: AWS's services, a type for every request and response of the operations that
 //!   Skylab has, generated from AWS's published service models;
 //! * [`query`]: parameters of a form or query string as a tree; [`xml`]: responses; [`json`]: the protocol that
 //!   speaks JSON both ways; [`rest_json`]: the one that has paths besides;
@@ -13,6 +13,7 @@
 //! `cargo run -p xtask -- generate <botocore's data folder>`; write its handler. A member that isn't
 //! named is refused with `UnsupportedOperation`, so nothing is silently ignored.
 
+pub mod call;
 mod enumeration;
 pub mod error;
 pub mod filters;
@@ -34,6 +35,11 @@ pub mod acm;
 #[allow(missing_docs, unused_imports, unreachable_pub)]
 #[path = "generated/autoscaling/mod.rs"]
 pub mod autoscaling;
+
+/// AWS CloudFormation, version 2010-05-15.
+#[allow(missing_docs, unused_imports, unreachable_pub)]
+#[path = "generated/cloudformation/mod.rs"]
+pub mod cloudformation;
 
 /// Amazon EC2, version 2016-11-15.
 #[allow(missing_docs, unused_imports, unreachable_pub)]
