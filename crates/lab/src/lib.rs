@@ -28,6 +28,7 @@ pub mod explain;
 pub mod guests;
 pub mod http;
 pub mod internet;
+pub mod issuers;
 pub mod lock;
 pub mod log;
 pub mod metadata;

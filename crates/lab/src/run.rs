@@ -8,6 +8,7 @@ use crate::control::{self, Ports};
 use crate::credentials::{Credentials, CredentialsError};
 use crate::guests::{Consoles, Guests};
 use crate::http::{self, Api, Keys};
+use crate::issuers::IssuerBook;
 use crate::lock::{LockError, StateLock};
 use crate::metadata::Metadata;
 use crate::metrics;
@@ -17,6 +18,7 @@ use crate::proxy::{self, Admission};
 use crate::store::{Store, StoreError};
 use crate::uplink::{self, UplinkError};
 use crate::{entropy, log};
+use aws::identity::Seal;
 use aws::model::{Settings, State};
 use image::ImageStore;
 use kernel::Engine;
@@ -127,6 +129,7 @@ pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Resu
         cloud,
         owner,
         store,
+        issuers: Arc::default(),
     };
     let handle = runtime.handle().clone();
     let ended = runtime.block_on(lab.serve(handle, ready));
@@ -150,6 +153,7 @@ struct Lab<'a> {
     cloud: Cloud,
     owner: Owner,
     store: Arc<Store>,
+    issuers: Arc<IssuerBook>,
 }
 
 impl Lab<'_> {
@@ -258,6 +262,7 @@ impl Lab<'_> {
             hub,
             limits: Arc::new(limits(&self.options.state)),
             keys: self.keys(),
+            issuers: self.issuers.clone(),
             volumes: self.options.state.volumes(),
             bundle: self.authority.bundle().into(),
             pace: match self.options.rules.pace {
@@ -292,7 +297,8 @@ impl Lab<'_> {
 
     fn api(&self, consoles: Consoles) -> Api {
         let rules = self.options.rules;
-        Api::new(self.cloud.clone(), self.keys(), rules, consoles)
+        let (cloud, issuers) = (self.cloud.clone(), self.issuers.clone());
+        Api::new(cloud, self.keys(), rules, consoles, issuers)
     }
 
     /// The keys that are good in the account.
@@ -301,8 +307,14 @@ impl Lab<'_> {
             id: self.credentials.aws_access_key_id.clone(),
             secret: self.credentials.aws_secret_access_key.clone(),
             any: self.options.any_key,
+            seal: self.seal(),
             metrics: self.credentials.metrics_token.clone(),
         }
+    }
+
+    /// What sessions' credentials are made with: they last as long as the lab's own key.
+    fn seal(&self) -> Seal {
+        Seal::new(self.credentials.aws_secret_access_key.as_bytes())
     }
 
     /// The lab's presence in its networks, and the host's way to them.
@@ -311,7 +323,7 @@ impl Lab<'_> {
             cloud: self.cloud.clone(),
             api,
             authority: self.authority.clone(),
-            metadata: Arc::new(Metadata::new(self.cloud.clone())),
+            metadata: Arc::new(Metadata::new(self.cloud.clone(), self.seal())),
             uplink: self.options.uplink,
         };
         if let Err(error) = services.serve_internet().await {

@@ -1,22 +1,11 @@
-//! Who the caller is, and what the account may have.
+//! What the account may have.
 
 use super::{Call, Outcome};
 use crate::model::quota::{self, Quota};
-use crate::model::{Context, State};
 use wire::ec2::{
     AccountAttribute, AccountAttributeValue, DescribeAccountAttributesRequest,
     DescribeAccountAttributesResult,
 };
-use wire::sts::GetCallerIdentityResponse;
-
-pub(super) fn caller_identity(state: &State, context: &Context) -> GetCallerIdentityResponse {
-    let account = state.settings.account.clone();
-    GetCallerIdentityResponse {
-        user_id: Some(account.clone()),
-        account: Some(account),
-        arn: Some(context.caller.clone()),
-    }
-}
 
 pub(super) fn describe_attributes(
     call: &mut Call<'_>,

@@ -7,6 +7,7 @@ mod certificate;
 pub mod classic_load_balancer;
 mod describe;
 mod dhcp_options;
+pub mod ecr;
 pub mod eks;
 mod elastic_ip;
 pub mod iam;
@@ -32,6 +33,8 @@ mod route_table;
 mod security_group;
 mod security_group_permission;
 mod security_group_rule;
+pub mod ssm;
+pub mod sts;
 mod subnet;
 mod tag;
 mod volume;
@@ -262,23 +265,4 @@ pub fn ec2(
         body,
         state: (!reads).then_some(call.state),
     })
-}
-
-/// Carries out an STS operation.
-///
-/// # Errors
-/// STS's own.
-pub fn sts(
-    state: &State,
-    context: &Context,
-    request: &wire::sts::Request,
-    request_id: &str,
-) -> Result<Answer, ApiError> {
-    let body = match request {
-        wire::sts::Request::GetCallerIdentity(_) => {
-            let identity = account::caller_identity(state, context);
-            wire::sts::respond("GetCallerIdentity", &identity, request_id)
-        }
-    };
-    Ok(Answer { body, state: None })
 }

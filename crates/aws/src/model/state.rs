@@ -246,6 +246,10 @@ tables! {
     iam_instance_profiles: String => iam::InstanceProfile,
     /// OpenID Connect providers, by ARN.
     iam_oidc_providers: String => iam::OidcProvider,
+    /// Systems Manager's parameters, by region and name.
+    ssm_parameters: String => ssm::Parameter,
+    /// Repositories for container images, by region and name.
+    ecr_repositories: String => ecr::Repository,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
     /// Idempotency tokens, by region, operation and token.

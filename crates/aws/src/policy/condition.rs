@@ -22,6 +22,13 @@ impl Keys {
         values.push(value.into());
     }
 
+    /// Takes all of another set's values in.
+    pub fn extend(&mut self, other: Self) {
+        for (name, values) in other.values {
+            self.values.entry(name).or_default().extend(values);
+        }
+    }
+
     /// A key's values, if the request has the key.
     pub fn get(&self, name: &str) -> Option<&[String]> {
         self.values.get(&name.to_lowercase()).map(Vec::as_slice)

@@ -46,6 +46,14 @@ pub fn admits(trust: &Document, who: &Identity<'_>, action: &str, keys: &Keys) -
     }))
 }
 
+/// Whether a trust policy allows an action to somebody whom it names, not only to the account.
+pub fn admits_by_name(trust: &Document, who: &Identity<'_>, action: &str, keys: &Keys) -> bool {
+    trust.statements.iter().any(|statement| {
+        let named = statement.principals.as_ref().is_some_and(|of| of.name(who));
+        named && statement.effect == Effect::Allow && statement.concerns(action, "*", keys)
+    })
+}
+
 fn decide(effects: impl Iterator<Item = Effect>) -> Decision {
     let mut decision = Decision::NotAllowed;
     for effect in effects {

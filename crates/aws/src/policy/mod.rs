@@ -14,5 +14,5 @@ mod syntax;
 
 pub use condition::{Condition, Keys};
 pub use document::{Document, Effect, Kind, Malformed, Scope, Statement};
-pub use evaluate::{Asked, Decision, admits, evaluate};
+pub use evaluate::{Asked, Decision, admits, admits_by_name, evaluate};
 pub use principal::{Identity, Principal, Principals};

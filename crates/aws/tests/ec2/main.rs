@@ -5,6 +5,7 @@
 
 mod account;
 mod address;
+mod authorization;
 mod auto_scaling;
 mod balanced;
 mod certificate;

@@ -5,8 +5,10 @@ use super::certificate::Certificates;
 use super::journal::{self, Journal};
 use super::{ClusterError, Ground, outward, volumes};
 use crate::cloud::unix_time;
+use crate::issuers::IssuerBook;
 use crate::store::Record;
 use crate::{entropy, socket};
+use aws::identity::Jwk;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fabric::HostId;
@@ -57,6 +59,9 @@ pub(super) struct Plan<'a> {
 pub(super) struct ControlPlane {
     pub(super) cluster: Cluster,
     tasks: Vec<JoinHandle<()>>,
+    /// Where its tokens' keys are published, and as whose.
+    issuers: Arc<IssuerBook>,
+    issuer: String,
 }
 
 impl Drop for ControlPlane {
@@ -64,6 +69,7 @@ impl Drop for ControlPlane {
         for task in &self.tasks {
             task.abort();
         }
+        self.issuers.withdraw(&self.issuer);
     }
 }
 
@@ -89,6 +95,8 @@ impl ControlPlane {
             authenticator: authenticator.map_err(ClusterError::keys)?,
         });
         let listeners = listen(ground, &plan).await?;
+        let keys = Jwk::list(&server.authenticator.key_set());
+        ground.issuers.publish(plan.issuer, keys);
         let authority = plan.certificates.authority();
         let authority = Arc::new(authority.map_err(ClusterError::keys)?);
         let controllers = {
@@ -105,6 +113,8 @@ impl ControlPlane {
         let mut this = Self {
             cluster,
             tasks: Vec::new(),
+            issuers: ground.issuers.clone(),
+            issuer: plan.issuer.to_owned(),
         };
         this.add(ground, controllers);
         this.add(ground, signer);

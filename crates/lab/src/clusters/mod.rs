@@ -23,6 +23,7 @@ pub use kubeconfig::{KubeUser, Kubeconfig};
 use crate::cloud::{Cloud, Snapshot};
 use crate::guests::Guests;
 use crate::http::Keys;
+use crate::issuers::IssuerBook;
 use crate::store::Store;
 use ::runtime::Hub;
 use aws::model::RecordChange;
@@ -88,6 +89,8 @@ pub struct Ground {
     pub limits: Arc<Limits>,
     /// The keys that are good in the account.
     pub keys: Keys,
+    /// Where clusters publish the keys of their tokens.
+    pub issuers: Arc<IssuerBook>,
     /// Where clusters' volumes survive.
     pub volumes: PathBuf,
     /// The certificates that machines of the lab trust, in PEM.

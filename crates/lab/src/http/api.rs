@@ -1,22 +1,26 @@
 //! AWS's APIs over HTTP: a request's signature, its service, its operation, its answer.
 
+use super::call::Call;
 use super::{plain, request_id, respond};
 use crate::cloud::{Cloud, Rules, unix_time};
 use crate::entropy;
 use crate::guests::Consoles;
+use crate::issuers::IssuerBook;
 use crate::metrics::{self, Family, Labels};
 use crate::proxy::same;
 use aws::api::Answer;
+use aws::authorize::{self, Asking};
+use aws::identity::{Caller, Keyring, Party, Seal};
 use aws::model::{Context, InstanceId, State};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
 use hyper::Response;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 use wire::error::ApiError;
-use wire::query::{Node, pairs};
-use wire::sigv4::{self, Claim, Signable};
+use wire::query::Node;
 
 /// Which keys are good.
 #[derive(Clone)]
@@ -27,8 +31,22 @@ pub struct Keys {
     pub secret: String,
     /// Whether any other is as good (`--any-key`).
     pub any: bool,
+    /// What sessions' credentials are made and read with.
+    pub seal: Seal,
     /// The token of the lab's metrics.
     pub metrics: String,
+}
+
+impl Keys {
+    /// The keys of an account: the lab's own, its users' and its sessions'.
+    pub(crate) fn keyring<'k>(&'k self, state: &'k State) -> Keyring<'k> {
+        Keyring {
+            state,
+            seal: &self.seal,
+            root: (&self.id, &self.secret),
+            any: self.any,
+        }
+    }
 }
 
 /// AWS's APIs of one lab.
@@ -37,6 +55,7 @@ pub struct Api {
     keys: Keys,
     rules: Rules,
     consoles: Consoles,
+    issuers: Arc<IssuerBook>,
 }
 
 /// The services that answer here.
@@ -47,10 +66,12 @@ enum Service {
     /// The first generation of load balancers.
     ClassicLoadBalancing,
     Ec2,
+    Ecr,
     Eks,
     Iam,
     /// The second generation of load balancers.
     LoadBalancing,
+    Ssm,
     Sts,
 }
 
@@ -60,21 +81,52 @@ enum Operation {
     AutoScaling(wire::autoscaling::Request),
     ClassicLoadBalancing(wire::elb::Request),
     Ec2(wire::ec2::Request),
+    Ecr(wire::ecr::Request),
     Eks(wire::eks::Request),
     Iam(wire::iam::Request),
     LoadBalancing(wire::elbv2::Request),
+    Ssm(wire::ssm::Request),
     Sts(wire::sts::Request),
 }
 
 impl Service {
+    /// The service of a name in signatures.
+    fn of(name: &str, call: &Call) -> Option<Self> {
+        Some(match name {
+            "acm" => Self::Acm,
+            "autoscaling" => Self::AutoScaling,
+            "ec2" => Self::Ec2,
+            "ecr" => Self::Ecr,
+            "eks" => Self::Eks,
+            "elasticloadbalancing" => call.generation(),
+            "iam" => Self::Iam,
+            "ssm" => Self::Ssm,
+            "sts" => Self::Sts,
+            _ => return None,
+        })
+    }
+
+    /// A request's parameters, as policies see them.
+    fn parameters(self, call: &Call, body: &[u8]) -> Node {
+        match self {
+            Self::Acm | Self::Ecr | Self::Eks | Self::Ssm => {
+                // What is no JSON was refused when the request was read.
+                authorize::of_json(&serde_json::from_slice(body).unwrap_or_default())
+            }
+            _ => call.own_parameters(),
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
             Self::Ec2 => "ec2",
+            Self::Ecr => "ecr",
             Self::Eks => "eks",
             Self::Iam => "iam",
             Self::ClassicLoadBalancing | Self::LoadBalancing => "elasticloadbalancing",
+            Self::Ssm => "ssm",
             Self::Sts => "sts",
         }
     }
@@ -82,7 +134,7 @@ impl Service {
     /// The type of its responses.
     fn content_type(self) -> &'static str {
         match self {
-            Self::Acm => wire::json::CONTENT_TYPE,
+            Self::Acm | Self::Ecr | Self::Ssm => wire::json::CONTENT_TYPE,
             Self::Eks => wire::rest_json::CONTENT_TYPE,
             _ => "text/xml;charset=UTF-8",
         }
@@ -91,7 +143,7 @@ impl Service {
     /// An error as it writes it.
     fn write(self, error: &ApiError, id: &str) -> String {
         match self {
-            Self::Acm => error.json(),
+            Self::Acm | Self::Ecr | Self::Ssm => error.json(),
             Self::AutoScaling => error.query(wire::autoscaling::NAMESPACE, id),
             Self::ClassicLoadBalancing => error.query(wire::elb::NAMESPACE, id),
             Self::Ec2 => error.ec2(id),
@@ -110,9 +162,11 @@ impl Operation {
             Self::AutoScaling(request) => request.name(),
             Self::ClassicLoadBalancing(request) => request.name(),
             Self::Ec2(request) => request.name(),
+            Self::Ecr(request) => request.name(),
             Self::Eks(request) => request.name(),
             Self::Iam(request) => request.name(),
             Self::LoadBalancing(request) => request.name(),
+            Self::Ssm(request) => request.name(),
             Self::Sts(request) => request.name(),
         }
     }
@@ -132,12 +186,19 @@ const CALL_TIME: Family = Family {
 
 impl Api {
     /// The APIs of an account.
-    pub fn new(cloud: Cloud, keys: Keys, rules: Rules, consoles: Consoles) -> Self {
+    pub fn new(
+        cloud: Cloud,
+        keys: Keys,
+        rules: Rules,
+        consoles: Consoles,
+        issuers: Arc<IssuerBook>,
+    ) -> Self {
         Self {
             cloud,
             keys,
             rules,
             consoles,
+            issuers,
         }
     }
 
@@ -208,60 +269,81 @@ impl Api {
         body: &[u8],
         id: &str,
     ) -> (Service, &'static str, Result<String, ApiError>) {
-        let claim = match call.verify(&self.keys, body) {
-            Ok(claim) => claim,
-            Err(error) => return (Service::Ec2, UNKNOWN, Err(error)),
-        };
-        let service = match claim.service.as_str() {
-            "acm" => Service::Acm,
-            "autoscaling" => Service::AutoScaling,
-            "ec2" => Service::Ec2,
-            "eks" => Service::Eks,
-            "elasticloadbalancing" => call.generation(),
-            "iam" => Service::Iam,
-            "sts" => Service::Sts,
-            other => {
-                let message = format!(
-                    "Skylab does not have the service {other:?} yet; it has acm, autoscaling, ec2, eks, elasticloadbalancing, iam and sts"
-                );
-                return (Service::Sts, UNKNOWN, Err(unsupported(message)));
+        let snapshot = self.cloud.snapshot();
+        let (named, region, caller) = match self.caller(call, &snapshot.state, body) {
+            Ok(known) => known,
+            Err(error) => {
+                let claimed = call.claimed(body);
+                let service = claimed.and_then(|name| Service::of(&name, call));
+                return (service.unwrap_or(Service::Ec2), UNKNOWN, Err(error));
             }
+        };
+        let Some(service) = Service::of(&named, call) else {
+            let message = format!(
+                "Skylab does not have the service {named:?} yet; it has acm, autoscaling, ec2, ecr, eks, elasticloadbalancing, iam, ssm and sts"
+            );
+            return (Service::Sts, UNKNOWN, Err(unsupported(message)));
         };
         match call.operation(service, body) {
             Ok(operation) => {
                 let name = operation.name();
-                (service, name, self.carry_out(operation, claim, id).await)
+                let asked = Asked {
+                    service,
+                    parameters: service.parameters(call, body),
+                    path: call.path.clone(),
+                    caller,
+                    operation,
+                };
+                (service, name, self.carry_out(asked, region, id).await)
             }
             Err(error) => (service, UNKNOWN, Err(error)),
         }
     }
 
-    async fn carry_out(
+    /// The service that is called, the region, and who calls: nobody where the operation needs no signature.
+    fn caller(
         &self,
-        operation: Operation,
-        claim: Claim,
-        id: &str,
-    ) -> Result<String, ApiError> {
+        call: &Call,
+        state: &State,
+        body: &[u8],
+    ) -> Result<(String, String, Option<Caller>), ApiError> {
+        if call.needs_no_signature() {
+            let region = call.region_of_host();
+            let region = region.unwrap_or_else(|| GLOBAL.to_owned());
+            return Ok((Service::Sts.name().to_owned(), region, None));
+        }
+        let verified = call.verify(&self.keys, state, body)?;
+        let claim = verified.claim;
+        Ok((claim.service, claim.region, Some(verified.caller)))
+    }
+
+    async fn carry_out(&self, asked: Asked, region: String, id: &str) -> Result<String, ApiError> {
         let snapshot = self.cloud.snapshot();
-        let account = &snapshot.state.settings.account;
         let context = Context {
-            region: claim.region,
+            region,
             now: unix_time(),
             pace: self.rules.pace,
             quotas: self.rules.quotas,
-            caller: format!("arn:aws:iam::{account}:root"),
+            caller: asked
+                .caller
+                .as_ref()
+                .map(|caller| caller.arn.clone())
+                .unwrap_or_default(),
             entropy: entropy::bytes()
                 .map_err(|error| ApiError::new("InternalError", error.to_string()))?,
         };
-        if reads(&operation) {
-            let console = &self.consoles;
-            return run(&snapshot.state, &context, operation, id, console)
-                .map(|answer| answer.body);
+        let place = Place {
+            consoles: self.consoles.clone(),
+            seal: self.keys.seal.clone(),
+            issuers: self.issuers.clone(),
+        };
+        if reads(&asked.operation) {
+            return run(&snapshot.state, &context, asked, id, &place).map(|answer| answer.body);
         }
-        let (request, consoles) = (id.to_owned(), self.consoles.clone());
+        let request = id.to_owned();
         self.cloud
             .change(id, move |state| {
-                match run(state, &context, operation, &request, &consoles) {
+                match run(state, &context, asked, &request, &place) {
                     Ok(answer) => (answer.state, Ok(answer.body)),
                     Err(error) => (None, Err(error)),
                 }
@@ -274,6 +356,25 @@ impl Api {
     }
 }
 
+/// The region of services that are in none.
+const GLOBAL: &str = "us-east-1";
+
+/// A request, understood, and who made it.
+struct Asked {
+    service: Service,
+    operation: Operation,
+    parameters: Node,
+    path: String,
+    caller: Option<Caller>,
+}
+
+/// What operations need besides the state.
+struct Place {
+    consoles: Consoles,
+    seal: Seal,
+    issuers: Arc<IssuerBook>,
+}
+
 fn unsupported(message: String) -> ApiError {
     let mut error = ApiError::new("UnsupportedOperation", message);
     error.status = 501;
@@ -283,102 +384,58 @@ fn unsupported(message: String) -> ApiError {
 fn run(
     state: &State,
     context: &Context,
-    operation: Operation,
+    asked: Asked,
     id: &str,
-    consoles: &Consoles,
+    place: &Place,
 ) -> Result<Answer, ApiError> {
-    match operation {
+    if let Some(caller) = &asked.caller {
+        let asking = Asking {
+            service: asked.service.name(),
+            operation: asked.operation.name(),
+            parameters: &asked.parameters,
+            path: &asked.path,
+        };
+        authorize::check(state, context, caller, asking)?;
+    }
+    let party = Party {
+        caller: asked.caller.as_ref(),
+        seal: &place.seal,
+        issuers: place.issuers.as_ref(),
+    };
+    match asked.operation {
         Operation::Acm(request) => aws::api::certificate(state, context, request),
         Operation::AutoScaling(request) => aws::api::auto_scaling(state, context, request, id),
         Operation::ClassicLoadBalancing(request) => {
             aws::api::classic_load_balancer::answer(state, context, request, id)
         }
         Operation::Ec2(request) => {
-            let console = |instance: &InstanceId| Some(consoles.read(instance));
+            let console = |instance: &InstanceId| Some(place.consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
         }
+        Operation::Ecr(request) => aws::api::ecr::answer(state, context, party, request),
         Operation::Eks(request) => aws::api::eks::answer(state, context, request),
         Operation::Iam(request) => aws::api::iam::answer(state, context, request, id),
         Operation::LoadBalancing(request) => {
             aws::api::load_balancer::answer(state, context, request, id)
         }
-        Operation::Sts(request) => aws::api::sts(state, context, &request, id),
+        Operation::Ssm(request) => aws::api::ssm::answer(state, context, request),
+        Operation::Sts(request) => aws::api::sts::answer(state, context, party, request, id),
     }
 }
 
 /// Whether an operation only looks: then the published snapshot is enough.
 fn reads(operation: &Operation) -> bool {
-    aws::api::reads_only(operation.name())
-}
-
-/// An HTTP request as far as AWS's protocols look at it.
-struct Call {
-    method: String,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-    parameters: Vec<(String, String)>,
+    // Sessions are nowhere stored.
+    matches!(operation, Operation::Sts(_)) || aws::api::reads_only(operation.name())
 }
 
 impl Call {
-    fn read(head: &Parts, body: &[u8]) -> Self {
-        let headers = head
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect();
-        let query = head.uri.query().unwrap_or_default().to_owned();
-        let mut parameters = pairs(&query);
-        parameters.extend(pairs(&String::from_utf8_lossy(body)));
-        Self {
-            method: head.method.as_str().to_owned(),
-            path: head.uri.path().to_owned(),
-            query,
-            headers,
-            parameters,
-        }
-    }
-
-    fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
     /// Which of the two generations of load balancers is spoken to: they share a name and differ in their version.
     fn generation(&self) -> Service {
         match self.parameter("Version") {
             Some(aws::api::classic_load_balancer::VERSION) => Service::ClassicLoadBalancing,
             _ => Service::LoadBalancing,
         }
-    }
-
-    fn verify(&self, keys: &Keys, body: &[u8]) -> Result<Claim, ApiError> {
-        let signable = Signable {
-            method: &self.method,
-            path: &self.path,
-            query: &self.query,
-            headers: &self.headers,
-            body,
-        };
-        let secret = |id: &str| (id == keys.id).then(|| keys.secret.clone());
-        sigv4::verify(&signable, secret, keys.any, unix_time())
-    }
-
-    /// The operation's name: a parameter, or the end of a header in the JSON protocol.
-    fn action(&self) -> Option<&str> {
-        let target = self
-            .headers
-            .iter()
-            .find(|(name, _)| name == "x-amz-target")
-            .and_then(|(_, target)| target.rsplit_once('.'));
-        target
-            .map(|(_, action)| action)
-            .or_else(|| self.parameter("Action"))
     }
 
     fn operation(&self, service: Service, body: &[u8]) -> Result<Operation, ApiError> {
@@ -395,10 +452,7 @@ impl Call {
             let message = "The request must contain the parameter Action.";
             ApiError::new("MissingAction", message)
         })?;
-        let own = self.parameters.iter().filter(|(name, _)| {
-            !(name == "Action" || name == "Version" || name.starts_with("X-Amz-"))
-        });
-        let parameters = Node::tree(own.cloned());
+        let parameters = self.own_parameters();
         match service {
             Service::Acm => wire::acm::Request::parse(action, body).map(Operation::Acm),
             Service::AutoScaling => {
@@ -411,10 +465,12 @@ impl Call {
             // Read above: it names no action.
             Service::Eks => Err(unsupported(action.to_owned())),
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
+            Service::Ecr => wire::ecr::Request::parse(action, body).map(Operation::Ecr),
             Service::Iam => aws::api::iam::parse(action, &parameters).map(Operation::Iam),
             Service::LoadBalancing => {
                 aws::api::load_balancer::parse(action, &parameters).map(Operation::LoadBalancing)
             }
+            Service::Ssm => wire::ssm::Request::parse(action, body).map(Operation::Ssm),
             Service::Sts => wire::sts::Request::parse(action, &parameters).map(Operation::Sts),
         }
     }

@@ -1,8 +1,8 @@
 //! HTTP/1.1 for the clouds' APIs: connections, limits, TLS.
 
 mod api;
+mod call;
 mod guard;
-pub(crate) mod presigned;
 mod request_id;
 
 pub use api::{Api, Keys};

@@ -5,10 +5,12 @@
 //! namespace took it. A session token's answer has the instance's hop limit as its time to live, so
 //! a caller behind one more hop than allowed never sees it.
 
+mod role;
 mod token;
 mod tree;
 
 use crate::cloud::{Cloud, unix_time};
+use aws::identity::Seal;
 use aws::model::instance::Instance;
 use aws::model::{State, VpcId};
 use bytes::Bytes;
@@ -39,6 +41,7 @@ const LONGEST_SESSION: i64 = 21_600;
 pub struct Metadata {
     cloud: Cloud,
     tokens: Tokens,
+    seal: Seal,
 }
 
 /// What to answer.
@@ -62,10 +65,11 @@ impl Reply {
 
 impl Metadata {
     /// The service over an account.
-    pub fn new(cloud: Cloud) -> Self {
+    pub fn new(cloud: Cloud, seal: Seal) -> Self {
         Self {
             cloud,
             tokens: Tokens::default(),
+            seal,
         }
     }
 
@@ -128,10 +132,22 @@ impl Metadata {
         match *request.method() {
             Method::PUT if path == "/latest/api/token" => self.begin_session(instance, headers),
             Method::GET | Method::HEAD => match self.admits(instance, headers) {
-                true => look_up(&snapshot.state, instance, path),
+                true => self.look_up(&snapshot.state, instance, path),
                 false => Reply::status(401),
             },
             _ => Reply::status(405),
+        }
+    }
+
+    fn look_up(&self, state: &State, instance: &Instance, path: &str) -> Reply {
+        let role = role::leaves(state, instance, &self.seal, unix_time());
+        match tree::look_up(state, instance, path, role) {
+            Some(body) => Reply {
+                status: 200,
+                body,
+                session: None,
+            },
+            None => Reply::status(404),
         }
     }
 
@@ -177,17 +193,6 @@ fn caller<'a>(state: &'a State, vpc: &VpcId, peer: Ipv4Addr) -> Option<&'a Insta
     })?;
     let instance = interface.attachment.as_ref()?.instance.as_ref()?;
     state.instances.get(instance).map(AsRef::as_ref)
-}
-
-fn look_up(state: &State, instance: &Instance, path: &str) -> Reply {
-    match tree::look_up(state, instance, path) {
-        Some(body) => Reply {
-            status: 200,
-            body,
-            session: None,
-        },
-        None => Reply::status(404),
-    }
 }
 
 fn response(reply: Reply) -> Response<Full<Bytes>> {

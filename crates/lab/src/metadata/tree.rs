@@ -11,7 +11,13 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 /// Answers a path: a leaf's value, or a directory's names. Any version's date is `latest`.
-pub(super) fn look_up(state: &State, instance: &Instance, path: &str) -> Option<Vec<u8>> {
+/// `more` are leaves whose values are made for this answer.
+pub(super) fn look_up(
+    state: &State,
+    instance: &Instance,
+    path: &str,
+    more: Vec<(String, String)>,
+) -> Option<Vec<u8>> {
     let path = path.trim_start_matches('/');
     let (version, rest) = path.split_once('/').unwrap_or((path, ""));
     match version {
@@ -24,7 +30,8 @@ pub(super) fn look_up(state: &State, instance: &Instance, path: &str) -> Option<
     if asked == "user-data" {
         return instance.user_data.clone();
     }
-    let leaves = leaves(state, instance);
+    let mut leaves = leaves(state, instance);
+    leaves.extend(more);
     match leaves.get(asked) {
         Some(value) => Some(value.clone().into_bytes()),
         None => list(&leaves, asked, instance.user_data.is_some()),
@@ -76,12 +83,6 @@ fn leaves(state: &State, instance: &Instance) -> BTreeMap<String, String> {
     put("services/partition", "aws".to_owned());
     if let Some(subnet) = state.subnets.get(&instance.subnet) {
         put("placement/availability-zone", subnet.zone.clone());
-    }
-    if let Some(profile) = &instance.iam_instance_profile {
-        put(
-            "iam/info",
-            format!("{{\"Code\":\"Success\",\"InstanceProfileArn\":\"{profile}\"}}"),
-        );
     }
     key(state, instance, &mut put);
     if instance.metadata.instance_tags

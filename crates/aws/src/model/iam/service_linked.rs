@@ -54,6 +54,11 @@ const SERVICES: [Linked; 5] = [
     },
 ];
 
+/// The name of a service's linked role, if it has one.
+pub fn role_name(service: &str) -> Option<&'static str> {
+    known(service).ok().map(|linked| linked.role)
+}
+
 fn known(service: &str) -> Result<&'static Linked, Refusal> {
     let found = SERVICES.iter().find(|linked| linked.service == service);
     found.ok_or_else(|| {

@@ -8,7 +8,8 @@ mod principal;
 
 use super::nodeadm::{CLUSTER, TOKEN};
 use crate::cloud::Cloud;
-use crate::http::{Keys, presigned};
+use crate::http::Keys;
+use aws::identity::caller_of_presigned;
 use aws::model::State;
 use aws::model::eks::{Authentication, Cluster, ClusterKey};
 use base64::Engine;
@@ -47,8 +48,15 @@ impl Others for Principals {
         let snapshot = self.cloud.snapshot();
         let state = &snapshot.state;
         let headers = [(CLUSTER.to_owned(), self.cluster.name.clone())];
-        let account = &state.settings.account;
-        let caller = presigned::caller(&self.keys, account, (&address, &headers), now)?;
+        let keyring = self.keys.keyring(state);
+        let caller = match caller_of_presigned(&keyring, &address, &headers, now) {
+            Ok(caller) => caller,
+            Err(error) => {
+                let cluster = &self.cluster.name;
+                tracing::info!(cluster, %error, "a token is refused");
+                return None;
+            }
+        };
         let principal = Principal {
             arn: caller.arn,
             account: caller.account,

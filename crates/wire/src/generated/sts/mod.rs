@@ -15,7 +15,10 @@ use crate::shape::operations;
 operations! {
     protocol "query"; namespace "https://sts.amazonaws.com/doc/2011-06-15/";
     has {
+        AssumeRole(AssumeRoleRequest) -> AssumeRoleResponse, "AssumeRoleResult", wet;
+        AssumeRoleWithWebIdentity(AssumeRoleWithWebIdentityRequest) -> AssumeRoleWithWebIdentityResponse, "AssumeRoleWithWebIdentityResult", wet;
         GetCallerIdentity(GetCallerIdentityRequest) -> GetCallerIdentityResponse, "GetCallerIdentityResult", wet;
+        GetSessionToken(GetSessionTokenRequest) -> GetSessionTokenResponse, "GetSessionTokenResult", wet;
     }
-    lacks ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "DecodeAuthorizationMessage", "GetAccessKeyInfo", "GetDelegatedAccessToken", "GetFederationToken", "GetSessionToken", "GetWebIdentityToken", ]
+    lacks ["AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage", "GetAccessKeyInfo", "GetDelegatedAccessToken", "GetFederationToken", "GetWebIdentityToken", ]
 }

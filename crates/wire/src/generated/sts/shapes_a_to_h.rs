@@ -5,6 +5,49 @@
 use super::*;
 use crate::shape::shape;
 
+shape! { request AssumeRoleRequest {
+    duration_seconds: Option<i32> = "DurationSeconds", "DurationSeconds";
+    external_id: Option<String> = "ExternalId", "ExternalId";
+    role_arn: String = "RoleArn", "RoleArn";
+    role_session_name: String = "RoleSessionName", "RoleSessionName";
+} refuses ["Policy", "PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "Tags", "TokenCode", "TransitiveTagKeys"] }
+
+shape! { response AssumeRoleResponse {
+    assumed_role_user: Option<AssumedRoleUser> = "", "AssumedRoleUser";
+    credentials: Option<Credentials> = "", "Credentials";
+    packed_policy_size: Option<i32> = "", "PackedPolicySize";
+    source_identity: Option<String> = "", "SourceIdentity";
+}  }
+
+shape! { request AssumeRoleWithWebIdentityRequest {
+    duration_seconds: Option<i32> = "DurationSeconds", "DurationSeconds";
+    role_arn: String = "RoleArn", "RoleArn";
+    role_session_name: String = "RoleSessionName", "RoleSessionName";
+    web_identity_token: String = "WebIdentityToken", "WebIdentityToken";
+} refuses ["Policy", "PolicyArns", "ProviderId"] }
+
+shape! { response AssumeRoleWithWebIdentityResponse {
+    assumed_role_user: Option<AssumedRoleUser> = "", "AssumedRoleUser";
+    audience: Option<String> = "", "Audience";
+    credentials: Option<Credentials> = "", "Credentials";
+    packed_policy_size: Option<i32> = "", "PackedPolicySize";
+    provider: Option<String> = "", "Provider";
+    source_identity: Option<String> = "", "SourceIdentity";
+    subject_from_web_identity_token: Option<String> = "", "SubjectFromWebIdentityToken";
+}  }
+
+shape! { response AssumedRoleUser {
+    arn: Option<String> = "", "Arn";
+    assumed_role_id: Option<String> = "", "AssumedRoleId";
+}  }
+
+shape! { response Credentials {
+    access_key_id: Option<String> = "", "AccessKeyId";
+    expiration: Option<crate::Timestamp> = "", "Expiration";
+    secret_access_key: Option<String> = "", "SecretAccessKey";
+    session_token: Option<String> = "", "SessionToken";
+}  }
+
 shape! { request GetCallerIdentityRequest {
 }  }
 
@@ -12,4 +55,12 @@ shape! { response GetCallerIdentityResponse {
     account: Option<String> = "", "Account";
     arn: Option<String> = "", "Arn";
     user_id: Option<String> = "", "UserId";
+}  }
+
+shape! { request GetSessionTokenRequest {
+    duration_seconds: Option<i32> = "DurationSeconds", "DurationSeconds";
+} refuses ["SerialNumber", "TokenCode"] }
+
+shape! { response GetSessionTokenResponse {
+    credentials: Option<Credentials> = "", "Credentials";
 }  }
