@@ -2,6 +2,7 @@
 
 use crate::error::PluginError;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ pub struct Call {
     pub netns: Option<PathBuf>,
     /// The link that it shall have.
     pub link: String,
+    /// Further words from the runtime (`CNI_ARGS`), by name.
+    pub arguments: BTreeMap<String, String>,
     /// The version of the configuration.
     pub version: String,
     /// The configuration.
@@ -174,9 +177,18 @@ fn understand(variable: &impl Fn(&str) -> Option<String>, text: &str) -> Result<
         container: checked(needed("CNI_CONTAINERID")?, "CNI_CONTAINERID", 200)?,
         netns: netns.map(PathBuf::from),
         link: checked(needed("CNI_IFNAME")?, "CNI_IFNAME", 15)?,
+        arguments: arguments(&variable("CNI_ARGS").unwrap_or_default()),
         version,
         config,
     })
+}
+
+/// `NAME=value;OTHER=value`.
+fn arguments(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.split(';').filter_map(|pair| pair.split_once('='));
+    pairs
+        .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Ids and names become parts of files' and links' names: nothing else may come with them.
@@ -262,6 +274,13 @@ mod tests {
         let noted = plugin.0.borrow();
         assert_eq!(noted[0], "add c1 eth0");
         assert_eq!(noted[2], r#"gc [("a", "eth0")]"#);
+    }
+
+    #[test]
+    fn further_words_are_read() {
+        let read = arguments("IgnoreUnknown=1;K8S_POD_NAME=web;nonsense;");
+        assert_eq!(read["K8S_POD_NAME"], "web");
+        assert_eq!(read.len(), 2);
     }
 
     #[test]

@@ -24,6 +24,9 @@ impl PluginError {
     pub const DECODE: u32 = 6;
     /// The configuration is wrong.
     pub const CONFIG: u32 = 7;
+    /// Anything that the specification has no code for.
+    /// <https://pkg.go.dev/github.com/containernetworking/cni/pkg/types#pkg-constants>
+    pub const INTERNAL: u32 = 999;
     /// The plugin can't serve now.
     pub const UNAVAILABLE: u32 = 50;
     /// There is no address left.

@@ -44,6 +44,22 @@ pub(crate) enum Program {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         flags: Vec<String>,
     },
+    /// The agent of Amazon's network plugin
+    #[command(hide = true)]
+    AwsNode,
+    /// What prepares a node for Amazon's network plugin
+    #[command(hide = true)]
+    AwsNodeInit,
+    /// Amazon's network plugin, as container runtimes call it
+    #[command(hide = true)]
+    AwsCni,
+    /// Asks whether a server of gRPC serves
+    #[command(hide = true)]
+    GrpcHealthProbe {
+        /// -addr=unix:///PATH, -service=NAME and times
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        flags: Vec<String>,
+    },
     /// A node's engine for network policies
     #[command(hide = true)]
     NetworkPolicyAgent {
@@ -63,11 +79,22 @@ pub(crate) fn run(program: Program) -> Result<u8, Failure> {
             hostname_override,
         } => kube_proxy(config, &hostname_override),
         Program::Coredns { flags } => coredns(&flags),
+        Program::AwsNode => ended(forever(vpc_cni::agent::run(variable))),
+        Program::AwsNodeInit => {
+            let done = vpc_cni::agent::initialize(variable);
+            ended(done.map_err(io::Error::other))
+        }
+        Program::AwsCni => Ok(u8::try_from(vpc_cni::plugin::main()).unwrap_or(FAILED)),
+        Program::GrpcHealthProbe { flags } => ended(forever(vpc_cni::rpc::probe::run(flags))),
         Program::NetworkPolicyAgent { hostname_override } => {
             let client = client("network-policy-agent")?;
             ended(forever(policy::run(client, &hostname_override)))
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn kube_proxy(config: Option<PathBuf>, node: &str) -> Result<u8, Failure> {

@@ -5,6 +5,7 @@
 pub mod client;
 mod frame;
 pub mod message;
+pub mod probe;
 mod protobuf;
 pub mod server;
 
