@@ -121,13 +121,16 @@ fn foreign_sources_stop_at_the_port() {
 fn a_delegated_prefix_is_the_ports_own() {
     let mut world = pair();
     world.set("sg", &["10.0.1.0/24"]);
-    world.edit_port("b-0", |port| port.prefixes = vec![net("10.0.1.128/28")]);
-    world.edit_host("b", |host| host.answers = vec![net("10.0.1.128/28")]);
-    world.apply();
-    assert!(world.tcp("a", "10.0.1.130", "b", 80).is_some());
-    world.edit_port("b-0", |port| port.prefixes.clear());
-    world.apply();
-    assert!(world.tcp("a", "10.0.1.130", "b", 80).is_none());
+    // A range, and one address, which is what a node's pods have.
+    for range in ["10.0.1.128/28", "10.0.1.130/32"] {
+        world.edit_port("b-0", |port| port.prefixes = vec![net(range)]);
+        world.edit_host("b", |host| host.answers = vec![net(range)]);
+        world.apply();
+        assert!(world.tcp("a", "10.0.1.130", "b", 80).is_some());
+        world.edit_port("b-0", |port| port.prefixes.clear());
+        world.apply();
+        assert!(world.tcp("a", "10.0.1.130", "b", 80).is_none());
+    }
 }
 
 /// AWS-VPC: the same addresses in two networks are different places.
