@@ -19,6 +19,7 @@ mod fuzz;
 mod ground;
 mod iam;
 mod instance;
+mod kubernetes_node;
 mod listener_rule;
 mod load_balancer;
 mod network;
