@@ -1,6 +1,6 @@
 //! What time brings by itself: states that end, and what AWS's own services do about it.
 
-use crate::api::auto_scaling;
+use crate::api::{auto_scaling, eks};
 use crate::model::{Context, Pace, State, transitions};
 
 /// How often states may bring each other about in one moment; more wait for the next.
@@ -39,7 +39,8 @@ impl Moment {
             let before = state.ids_made;
             let ends = transitions::advance(state, self.now);
             let retry = auto_scaling::advance(state, self);
-            next = ends.into_iter().chain(retry).min();
+            let replaced = eks::advance(state, self);
+            next = ends.into_iter().chain(retry).chain(replaced).min();
             let settled = before == state.ids_made
                 && transitions::next(state).is_none_or(|next| next > self.now);
             if settled {

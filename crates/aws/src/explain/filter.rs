@@ -1,5 +1,6 @@
 //! Remedies for security groups and network ACLs.
 
+use super::cluster;
 use crate::model::network_acl::NetworkAcl;
 use crate::model::{NetworkAclId, State};
 use fabric::{Fabric, Flow, Layer, PortId, RuleId, Transport};
@@ -66,6 +67,9 @@ pub(super) fn security_group(
     let Some(group) = group else {
         return Vec::new();
     };
+    if let Some(remedies) = cluster::public_access(state, group, packet) {
+        return remedies;
+    }
     let wanted = wanted(&packet.transport);
     let (verb, word, peer, side) = if ingress {
         (
@@ -105,6 +109,7 @@ pub(super) fn security_group(
             permission(&format!("UserIdGroupPairs=[{{GroupId={peer_group}}}]")),
         ));
     }
+    remedies.extend(cluster::cluster_group(state, group, ingress));
     remedies
 }
 

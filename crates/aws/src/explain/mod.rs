@@ -3,6 +3,7 @@
 //! [`remedies`] answers with sentences, each followed by the aws-cli command that would carry it
 //! out, where one command would.
 
+mod cluster;
 mod filter;
 mod route;
 
@@ -39,7 +40,9 @@ pub fn remedies(state: &State, fabric: &Fabric, trace: &Trace) -> Vec<String> {
             route::blackhole(state, table.as_str(), route.as_str(), cause)
         }
         DropReason::NoSuchAddress { destination, network } => {
-            vec![format!("No network interface of {network} has {destination}; check the address.")]
+            let private = cluster::no_public_endpoint(state, *destination, network.as_str());
+            let unknown = || format!("No network interface of {network} has {destination}; check the address.");
+            vec![private.unwrap_or_else(unknown)]
         }
         DropReason::HostDown { port, host } => match host {
             Some(host) => host_down(host),

@@ -230,6 +230,12 @@ tables! {
     certificates: String => certificate::Certificate,
     /// EKS clusters, by region and name.
     eks_clusters: eks::ClusterKey => eks::Cluster,
+    /// Their managed node groups, by cluster and name.
+    eks_nodegroups: eks::PartKey => eks::Nodegroup,
+    /// Their Fargate profiles, by cluster and name.
+    eks_fargate_profiles: eks::PartKey => eks::FargateProfile,
+    /// Their add-ons, by cluster and name.
+    eks_addons: eks::PartKey => eks::Addon,
     /// Their updates, by cluster and id.
     eks_updates: eks::PartKey => eks::Update,
     /// Who may use their Kubernetes APIs, by cluster and principal.

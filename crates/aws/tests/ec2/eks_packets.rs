@@ -87,16 +87,19 @@ fn world(before: &State, state: &State) -> Fabric {
     fabric
 }
 
-fn reaches(fabric: &Fabric, from: &str, to: Ipv4Addr, port: u16) -> Verdict {
-    let flow = Flow {
+fn call(to: Ipv4Addr, port: u16) -> Flow {
+    Flow {
         source: Ipv4Addr::UNSPECIFIED,
         destination: to,
         transport: Transport::Tcp {
             source_port: 40_000,
             destination_port: port,
         },
-    };
-    walk(fabric, &Origin::Host(HostId::from(from)), flow).verdict
+    }
+}
+
+fn reaches(fabric: &Fabric, from: &str, to: Ipv4Addr, port: u16) -> Verdict {
+    walk(fabric, &Origin::Host(HostId::from(from)), call(to, port)).verdict
 }
 
 fn delivered(fabric: &Fabric, from: &str, to: Ipv4Addr, port: u16) -> bool {
@@ -253,5 +256,39 @@ fn the_endpoints_name_depends_on_who_asks() {
     assert_eq!(
         dns::addresses(state, None, "x.gr7.us-west-2.eks.amazonaws.com"),
         None
+    );
+}
+
+/// AWS-EKS-MODE, F-7, F-13: what is in the way is named with what would help.
+#[test]
+fn what_is_in_the_way_has_a_remedy() {
+    let mut ground = Ground::new();
+    let limited = json!({ "resourcesVpcConfig": { "publicAccessCidrs": ["198.51.100.0/24"] } });
+    let shown = ground.cluster("c", &limited);
+    let group = shown["resourcesVpcConfig"]["clusterSecurityGroupId"].clone();
+    let group = group.as_str().unwrap();
+    let subnet = ground.subnets[0].clone();
+    let stranger = ground.account.instance(&subnet, &[]);
+    let remedies = |ground: &Ground, from: &str, to: Ipv4Addr| {
+        let state = &ground.account.state;
+        let fabric = world(state, state);
+        let trace = walk(&fabric, &Origin::Host(HostId::from(from)), call(to, 443));
+        aws::explain::remedies(state, &fabric, &trace).join("\n")
+    };
+    let told = remedies(&ground, "client", public(&ground));
+    let command = "update-cluster-config --region us-west-2 --name c --resources-vpc-config publicAccessCidrs=198.51.100.0/24,203.0.113.10/32";
+    assert!(told.contains(command), "{told}");
+    let inside = private(&ground)[0];
+    let told = remedies(&ground, &stranger, inside);
+    assert!(
+        told.contains(&format!("{group} is the cluster security group of c")),
+        "{told}"
+    );
+    let network = json!({ "endpointPublicAccess": false, "endpointPrivateAccess": true });
+    configure(&mut ground, &network);
+    let told = remedies(&ground, "client", inside);
+    assert!(
+        told.contains("is private") && told.contains("endpointPublicAccess=true"),
+        "{told}"
     );
 }

@@ -9,7 +9,7 @@ mod instance;
 mod scale;
 mod tag;
 
-pub(crate) use scale::advance;
+pub(crate) use scale::{advance, terminate};
 
 use super::{Answer, Call, reads_only};
 use crate::model::{Context, State};

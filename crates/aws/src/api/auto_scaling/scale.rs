@@ -144,7 +144,7 @@ fn shrink(state: &mut State, context: &Context, key: &GroupKey) {
 ///
 /// Termination protection doesn't hold against Auto Scaling:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingDisableAPITermination.html>
-pub(super) fn terminate(
+pub(crate) fn terminate(
     state: &mut State,
     context: &Context,
     key: &GroupKey,

@@ -3,11 +3,20 @@
 //! <https://docs.aws.amazon.com/eks/latest/APIReference/Welcome.html>
 
 mod access;
+mod access_policy;
+mod addon;
 mod cluster;
 mod cluster_view;
+mod fargate;
+mod identity;
+mod nodegroup;
+mod nodegroup_view;
+mod rollout;
 mod tag;
 mod update;
 mod version;
+
+pub(crate) use rollout::advance;
 
 use super::{Answer, Call, Outcome, reads_only};
 use crate::model::{Context, State};
@@ -60,7 +69,6 @@ pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answ
         ($($operation:ident => $module:ident :: $function:ident,)*) => {
             match request {
                 $(Request::$operation(input) => eks::respond(&$module::$function(&mut call, *input)?),)*
-                other => return Err(absent(other.name())),
             }
         };
     }
@@ -74,15 +82,34 @@ pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answ
         DescribeClusterVersions => version::describe,
         DescribeUpdate => update::describe,
         ListUpdates => update::list,
+        CreateNodegroup => nodegroup::create,
+        DescribeNodegroup => nodegroup::describe,
+        ListNodegroups => nodegroup::list,
+        DeleteNodegroup => nodegroup::delete,
+        UpdateNodegroupConfig => nodegroup::update_config,
+        UpdateNodegroupVersion => nodegroup::update_version,
+        CreateFargateProfile => fargate::create,
+        DescribeFargateProfile => fargate::describe,
+        ListFargateProfiles => fargate::list,
+        DeleteFargateProfile => fargate::delete,
+        CreateAddon => addon::create,
+        DescribeAddon => addon::describe,
+        ListAddons => addon::list,
+        UpdateAddon => addon::update,
+        DeleteAddon => addon::delete,
+        DescribeAddonVersions => addon::describe_versions,
+        DescribeAddonConfiguration => addon::describe_configuration,
+        DescribeIdentityProviderConfig => identity::describe,
+        ListIdentityProviderConfigs => identity::list,
         CreateAccessEntry => access::create,
         DescribeAccessEntry => access::describe,
         ListAccessEntries => access::list,
         UpdateAccessEntry => access::update,
         DeleteAccessEntry => access::delete,
-        AssociateAccessPolicy => access::associate,
-        DisassociateAccessPolicy => access::disassociate,
-        ListAssociatedAccessPolicies => access::list_associated,
-        ListAccessPolicies => access::list_policies,
+        AssociateAccessPolicy => access_policy::associate,
+        DisassociateAccessPolicy => access_policy::disassociate,
+        ListAssociatedAccessPolicies => access_policy::list_associated,
+        ListAccessPolicies => access_policy::list_policies,
         TagResource => tag::add,
         UntagResource => tag::remove,
         ListTagsForResource => tag::list,
@@ -91,11 +118,4 @@ pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answ
         body,
         state: (!reads).then_some(call.state),
     })
-}
-
-fn absent(operation: &str) -> ApiError {
-    ApiError::new(
-        "UnsupportedOperation",
-        format!("The operation {operation} is not implemented by Skylab"),
-    )
 }

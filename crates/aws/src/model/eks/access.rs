@@ -29,17 +29,6 @@ pub struct AccessEntry {
     pub token: Option<String>,
 }
 
-/// The scope of an access policy's association.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessPolicy {
-    /// The namespaces it holds in; `None` for the whole cluster.
-    pub namespaces: Option<Vec<String>>,
-    /// When it was associated, in seconds since 1970.
-    pub associated: i64,
-    /// When that was changed, in seconds since 1970.
-    pub modified: i64,
-}
-
 macro_rules! types {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
         /// What kind of principal an access entry is for.
@@ -75,24 +64,8 @@ types! {
     HybridLinux = "HYBRID_LINUX",
 }
 
-/// The policies that EKS has.
-/// <https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>
-pub const POLICIES: [&str; 6] = [
-    "AmazonEKSAdminPolicy",
-    "AmazonEKSAdminViewPolicy",
-    "AmazonEKSClusterAdminPolicy",
-    "AmazonEKSEditPolicy",
-    "AmazonEKSSecretReaderPolicy",
-    "AmazonEKSViewPolicy",
-];
-
 /// The policy that may do everything.
 const ADMIN: &str = "AmazonEKSClusterAdminPolicy";
-
-/// An access policy's ARN.
-pub fn policy_arn(name: &str) -> String {
-    format!("arn:aws:eks::aws:cluster-access-policy/{name}")
-}
 
 impl EntryType {
     /// The name that Kubernetes knows a principal by, where none was chosen.
@@ -341,8 +314,26 @@ pub(super) fn admit_creator(state: &mut State, context: &Context, cluster: &Clus
         modified: context.now,
     };
     edit_entry(state, &key, |entry| {
-        entry.policies.insert(policy_arn(ADMIN), policy);
+        entry.policies.insert(access_policy::arn(ADMIN), policy);
     });
+}
+
+/// Lets nodes with a role join, where entries count and none is there for it.
+pub(crate) fn admit_nodes(
+    state: &mut State,
+    context: &Context,
+    cluster: &ClusterKey,
+    role: &str,
+    kind: EntryType,
+) {
+    let counts = state
+        .eks_clusters
+        .get(cluster)
+        .is_some_and(|cluster| cluster.authentication.has_entries());
+    let key = PartKey::new(cluster, role);
+    if counts && !state.eks_access_entries.contains_key(&key) {
+        insert(state, context, &key, kind, NewEntry::default());
+    }
 }
 
 /// Changes an entry.
@@ -376,7 +367,7 @@ pub fn update(
     Ok(key)
 }
 
-fn require_standard(entry: &AccessEntry) -> Result<(), Refusal> {
+pub(super) fn require_standard(entry: &AccessEntry) -> Result<(), Refusal> {
     if entry.kind == EntryType::Standard {
         return Ok(());
     }
@@ -397,62 +388,5 @@ pub fn delete(
 ) -> Result<(), Refusal> {
     let key = find(state, context, cluster, principal)?.key.clone();
     state.eks_access_entries.remove(&key);
-    Ok(())
-}
-
-fn check_policy(arn: &str) -> Result<(), Refusal> {
-    if POLICIES.iter().any(|name| policy_arn(name) == arn) {
-        return Ok(());
-    }
-    Err(invalid("The policyArn parameter format is not valid"))
-}
-
-/// Associates a policy with an entry, in some namespaces or the whole cluster.
-///
-/// # Errors
-/// `ResourceNotFoundException`, `InvalidParameterException`.
-pub fn associate(
-    state: &mut State,
-    context: &Context,
-    (cluster, principal): (&str, &str),
-    policy: &str,
-    namespaces: Option<Vec<String>>,
-) -> Result<PartKey, Refusal> {
-    let entry = find(state, context, cluster, principal)?;
-    require_standard(entry)?;
-    check_policy(policy)?;
-    let key = entry.key.clone();
-    let before = entry.policies.get(policy).map(|before| before.associated);
-    let association = AccessPolicy {
-        namespaces,
-        associated: before.unwrap_or(context.now),
-        modified: context.now,
-    };
-    edit_entry(state, &key, |entry| {
-        entry.policies.insert(policy.to_owned(), association);
-    });
-    Ok(key)
-}
-
-/// Dissociates a policy from an entry.
-///
-/// # Errors
-/// `ResourceNotFoundException`.
-pub fn disassociate(
-    state: &mut State,
-    context: &Context,
-    (cluster, principal): (&str, &str),
-    policy: &str,
-) -> Result<(), Refusal> {
-    let entry = find(state, context, cluster, principal)?;
-    if !entry.policies.contains_key(policy) {
-        return Err(not_found(
-            "The specified policyArn is not associated with the specified principalArn.",
-        ));
-    }
-    let key = entry.key.clone();
-    edit_entry(state, &key, |entry| {
-        entry.policies.remove(policy);
-    });
     Ok(())
 }

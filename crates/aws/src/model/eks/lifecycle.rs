@@ -237,6 +237,15 @@ pub(crate) fn owned(cluster: &str) -> String {
 pub fn delete(state: &mut State, context: &Context, name: &str) -> Result<ClusterKey, Refusal> {
     let cluster = find(state, context, name)?;
     let key = cluster.key.clone();
+    if of_cluster(&state.eks_nodegroups, &key).next().is_some() {
+        return Err(in_use("Cluster has nodegroups attached"));
+    }
+    if of_cluster(&state.eks_fargate_profiles, &key)
+        .next()
+        .is_some()
+    {
+        return Err(in_use("Cluster has fargate profiles attached"));
+    }
     if cluster.deletion_protection {
         return Err(impossible(format!(
             "Cannot delete cluster {name} because deletion protection is enabled"
@@ -262,6 +271,7 @@ fn remove(state: &mut State, key: &ClusterKey) {
     };
     interface::remove(state, &cluster.interfaces);
     let _ = security_group::delete(state, &cluster.cluster_group);
+    forget(&mut state.eks_addons, key);
     forget(&mut state.eks_updates, key);
     forget(&mut state.eks_access_entries, key);
 }
@@ -285,6 +295,8 @@ pub fn finish_transitions(state: &mut State, now: i64) {
             ClusterStatus::Active | ClusterStatus::Updating | ClusterStatus::Failed => {}
         }
     }
+    nodegroup::finish_transitions(state, now);
+    fargate::finish_transitions(state, now);
     update::finish_transitions(state, now);
 }
 
@@ -302,5 +314,9 @@ fn end(cluster: &Cluster) -> Option<i64> {
 pub fn next_transition(state: &State) -> Option<i64> {
     let clusters = state.eks_clusters.values();
     let clusters = clusters.filter_map(|cluster| end(cluster));
-    clusters.chain(update::next_transition(state)).min()
+    clusters
+        .chain(nodegroup::next_transition(state))
+        .chain(fargate::next_transition(state))
+        .chain(update::next_transition(state))
+        .min()
 }

@@ -6,21 +6,30 @@
 //! <https://docs.aws.amazon.com/eks/latest/userguide/clusters.html>
 
 pub mod access;
+pub mod access_policy;
+pub mod addon;
+pub mod catalog;
 pub mod cluster;
 pub mod dns;
+pub mod fargate;
 pub mod interface;
 mod key;
 mod lifecycle;
 mod network;
+pub mod nodegroup;
 mod report;
 pub mod tags;
 pub mod update;
 pub mod version;
 
-pub use access::{AccessEntry, AccessPolicy, EntryType};
+pub use access::{AccessEntry, EntryType};
+pub use access_policy::AccessPolicy;
+pub use addon::{Addon, AddonIssue, AddonStatus};
 pub use cluster::{Authentication, Cluster, ClusterStatus, Endpoint};
+pub use fargate::{FargateProfile, Selector};
 pub use key::{ClusterKey, PartKey};
 pub use lifecycle::{NewCluster, create, delete, finish_transitions, next_transition};
+pub use nodegroup::{Nodegroup, NodegroupStatus};
 pub use update::{Change, Update, UpdateStatus};
 pub use version::Version;
 

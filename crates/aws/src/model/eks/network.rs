@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>
 
 use super::*;
+use crate::model::route_table::{AssociatedWith, Destination, RouteTarget};
 use ipnet::{IpNet, Ipv4Net};
 use std::net::Ipv4Addr;
 
@@ -188,4 +189,24 @@ pub(super) fn service_cidr(
 
 fn overlap(a: &Ipv4Net, b: &Ipv4Net) -> bool {
     a.contains(b) || b.contains(a)
+}
+
+/// Whether a subnet's route table sends everything to an internet gateway.
+pub(super) fn is_public(state: &State, subnet: &subnet::Subnet) -> bool {
+    let table = |with: &AssociatedWith| {
+        let mut all = state.route_tables.values();
+        all.find(|table| {
+            let mut associations = table.associations.iter();
+            table.vpc == subnet.vpc && associations.any(|association| association.with == *with)
+        })
+    };
+    let own = table(&AssociatedWith::Subnet(subnet.id.clone()));
+    let table = own.or_else(|| table(&AssociatedWith::Main));
+    table.is_some_and(|table| {
+        table.routes.iter().any(|route| {
+            let everywhere =
+                matches!(&route.destination, Destination::Cidr(cidr) if cidr.prefix_len() == 0);
+            everywhere && matches!(route.target, RouteTarget::InternetGateway(_))
+        })
+    })
 }

@@ -9,4 +9,25 @@ impl State {
             cluster.authority = Some(authority.to_owned());
         });
     }
+
+    /// These instances are all the ready nodes of a node group.
+    pub fn nodes_joined(&mut self, nodegroup: &PartKey, instances: BTreeSet<InstanceId>) {
+        let known = self.eks_nodegroups.get(nodegroup);
+        if known.is_some_and(|known| known.joined != instances) {
+            nodegroup::edit(self, nodegroup, |nodegroup| nodegroup.joined = instances);
+        }
+    }
+
+    /// An add-on's objects are in the cluster, and this is what is wrong with them: nothing, and the add-on is active.
+    pub fn addon_health(&mut self, addon: &PartKey, issues: Vec<AddonIssue>) {
+        addon::settle(self, addon, issues);
+    }
+
+    /// An add-on that was being deleted is gone from its cluster.
+    pub fn addon_removed(&mut self, addon: &PartKey) {
+        let known = self.eks_addons.get(addon);
+        if known.is_some_and(|known| known.status == AddonStatus::Deleting) {
+            self.eks_addons.remove(addon);
+        }
+    }
 }

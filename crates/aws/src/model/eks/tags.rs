@@ -8,6 +8,9 @@ use super::*;
 enum Tagged {
     Cluster(ClusterKey),
     AccessEntry(PartKey),
+    Nodegroup(PartKey),
+    FargateProfile(PartKey),
+    Addon(PartKey),
 }
 
 fn unknown(arn: &str) -> Refusal {
@@ -30,14 +33,30 @@ fn resource(state: &State, context: &Context, arn: &str) -> Result<Tagged, Refus
         return Err(unknown(arn));
     }
     let mut path = path.split('/');
-    let (kind, name) = (path.next(), path.next().unwrap_or_default());
-    let cluster = ClusterKey::new(region, name);
+    let mut part = || path.next().unwrap_or_default();
+    let (kind, cluster) = (part(), ClusterKey::new(region, part()));
+    let key = PartKey::new(&cluster, part());
     let found = match kind {
-        Some("cluster") => state
+        "cluster" => state
             .eks_clusters
             .contains_key(&cluster)
             .then_some(Tagged::Cluster(cluster)),
-        Some("access-entry") => of_cluster(&state.eks_access_entries, &cluster)
+        "nodegroup" => state
+            .eks_nodegroups
+            .get(&key)
+            .filter(|of| of.arn(account) == arn)
+            .map(|_| Tagged::Nodegroup(key)),
+        "fargateprofile" => state
+            .eks_fargate_profiles
+            .get(&key)
+            .filter(|of| of.arn(account) == arn)
+            .map(|_| Tagged::FargateProfile(key)),
+        "addon" => state
+            .eks_addons
+            .get(&key)
+            .filter(|of| of.arn(account) == arn)
+            .map(|_| Tagged::Addon(key)),
+        "access-entry" => of_cluster(&state.eks_access_entries, &cluster)
             .find(|entry| entry.arn(account) == arn)
             .map(|entry| Tagged::AccessEntry(entry.key.clone())),
         _ => None,
@@ -57,6 +76,12 @@ pub fn of(
     let tags = match resource(state, context, arn)? {
         Tagged::Cluster(key) => state.eks_clusters.get(&key).map(|of| of.tags.clone()),
         Tagged::AccessEntry(key) => state.eks_access_entries.get(&key).map(|of| of.tags.clone()),
+        Tagged::Nodegroup(key) => state.eks_nodegroups.get(&key).map(|of| of.tags.clone()),
+        Tagged::FargateProfile(key) => state
+            .eks_fargate_profiles
+            .get(&key)
+            .map(|of| of.tags.clone()),
+        Tagged::Addon(key) => state.eks_addons.get(&key).map(|of| of.tags.clone()),
     };
     tags.ok_or_else(|| unknown(arn))
 }
@@ -78,6 +103,9 @@ pub fn change(
     match resource(state, context, arn)? {
         Tagged::Cluster(key) => edit(state, &key, |cluster| cluster.tags = tags),
         Tagged::AccessEntry(key) => access::edit_entry(state, &key, |entry| entry.tags = tags),
+        Tagged::Nodegroup(key) => nodegroup::edit(state, &key, |of| of.tags = tags),
+        Tagged::FargateProfile(key) => fargate::edit_profile(state, &key, |of| of.tags = tags),
+        Tagged::Addon(key) => addon::edit_addon(state, &key, |of| of.tags = tags),
     }
     Ok(())
 }

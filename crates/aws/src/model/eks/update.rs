@@ -74,8 +74,6 @@ pub enum Change {
     Support(String),
     /// Whether the cluster can't be deleted.
     DeletionProtection(bool),
-    /// Only the record of it was missing.
-    Recorded,
 }
 
 impl UpdateStatus {
@@ -100,7 +98,6 @@ impl Change {
             Self::Version(_) => "VersionUpdate",
             Self::Support(_) => "UpgradePolicyUpdate",
             Self::DeletionProtection(_) => "DeletionProtectionUpdate",
-            Self::Recorded => "ConfigUpdate",
         }
     }
 }
@@ -213,6 +210,14 @@ pub(super) fn finish_transitions(state: &mut State, now: i64) {
                 }
             };
         }
+        if let Some(name) = &update.nodegroup {
+            let key = PartKey::new(&update.key.cluster, name);
+            nodegroup::edit(state, &key, |nodegroup| {
+                if nodegroup.status == NodegroupStatus::Updating {
+                    nodegroup.status = NodegroupStatus::Active;
+                }
+            });
+        }
         if update.nodegroup.is_none() && update.addon.is_none() {
             edit(state, &update.key.cluster, |cluster| {
                 if cluster.status == ClusterStatus::Updating {
@@ -267,7 +272,7 @@ fn carry_out(
         Change::Version(version) => cluster.version = version,
         Change::Support(support) => cluster.support = support,
         Change::DeletionProtection(on) => cluster.deletion_protection = on,
-        Change::Network { .. } | Change::Recorded => {}
+        Change::Network { .. } => {}
     });
     Ok(())
 }

@@ -102,18 +102,6 @@ shape! { response AssociateAccessPolicyResponse {
     principal_arn: Option<String> = "", "principalArn";
 }  }
 
-shape! { request AssociateIdentityProviderConfigRequest {
-    client_request_token: Option<String> = "clientRequestToken", "clientRequestToken";
-    cluster_name: String = "clusterName", "name";
-    oidc: OidcIdentityProviderConfigRequest = "oidc", "oidc";
-    tags: std::collections::BTreeMap<String, String> = "tags", "tags";
-}  }
-
-shape! { response AssociateIdentityProviderConfigResponse {
-    tags: std::collections::BTreeMap<String, String> = "", "tags";
-    update: Option<Update> = "", "update";
-}  }
-
 shape! { response AssociatedAccessPolicy {
     access_scope: Option<AccessScope> = "", "accessScope";
     associated_at: Option<crate::Timestamp> = "", "associatedAt";
@@ -465,16 +453,6 @@ shape! { request DisassociateAccessPolicyRequest {
 }  }
 
 shape! { response DisassociateAccessPolicyResponse {
-}  }
-
-shape! { request DisassociateIdentityProviderConfigRequest {
-    client_request_token: Option<String> = "clientRequestToken", "clientRequestToken";
-    cluster_name: String = "clusterName", "name";
-    identity_provider_config: IdentityProviderConfig = "identityProviderConfig", "identityProviderConfig";
-}  }
-
-shape! { response DisassociateIdentityProviderConfigResponse {
-    update: Option<Update> = "", "update";
 }  }
 
 shape! { both ElasticLoadBalancing {

@@ -253,17 +253,6 @@ shape! { response OidcIdentityProviderConfig {
     username_prefix: Option<String> = "", "usernamePrefix";
 }  }
 
-shape! { request OidcIdentityProviderConfigRequest {
-    client_id: String = "clientId", "clientId";
-    groups_claim: Option<String> = "groupsClaim", "groupsClaim";
-    groups_prefix: Option<String> = "groupsPrefix", "groupsPrefix";
-    identity_provider_config_name: String = "identityProviderConfigName", "identityProviderConfigName";
-    issuer_url: String = "issuerUrl", "issuerUrl";
-    required_claims: std::collections::BTreeMap<String, String> = "requiredClaims", "requiredClaims";
-    username_claim: Option<String> = "usernameClaim", "usernameClaim";
-    username_prefix: Option<String> = "usernamePrefix", "usernamePrefix";
-}  }
-
 shape! { response OutpostConfigResponse {
     control_plane_instance_type: Option<String> = "", "controlPlaneInstanceType";
     control_plane_placement: Option<ControlPlanePlacementResponse> = "", "controlPlanePlacement";
