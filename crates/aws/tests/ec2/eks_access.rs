@@ -3,7 +3,7 @@
 use crate::eks_ground::Ground;
 use serde_json::{Value, json};
 
-const NODE: &str = "arn:aws:iam::123456789012:role/path/node";
+const NODE: &str = "arn:aws:iam::123456789012:role/node";
 
 fn with_entries() -> Ground {
     let mut ground = Ground::new();
@@ -34,7 +34,7 @@ fn entries_have_names_by_their_type() {
     let arn = entry["accessEntryArn"].as_str().unwrap();
     let begin = "arn:aws:eks:us-west-2:123456789012:access-entry/c/role/123456789012/node/";
     assert!(arn.starts_with(begin), "{arn}");
-    let role = json!({ "principalArn": "arn:aws:iam::123456789012:role/a/dev", "kubernetesGroups": ["devs"] });
+    let role = json!({ "principalArn": "arn:aws:iam::123456789012:role/dev", "kubernetesGroups": ["devs"] });
     let entry = ground.ok("POST", "/clusters/c/access-entries", &role)["accessEntry"].clone();
     let session = "arn:aws:sts::123456789012:assumed-role/dev/{{SessionName}}";
     assert_eq!(entry["username"], session);
@@ -49,6 +49,7 @@ fn entries_have_names_by_their_type() {
 #[test]
 fn policies_are_associated_in_a_scope() {
     let mut ground = with_entries();
+    crate::iam::ok(&mut ground.account, "CreateUser", &[("UserName", "dev")]);
     let dev = "arn:aws:iam::123456789012:user/dev";
     ground.ok(
         "POST",
@@ -92,6 +93,7 @@ fn entries_that_cant_be_are_refused() {
     let mut ground = with_entries();
     for asked in [
         json!({ "principalArn": "dev" }),
+        json!({ "principalArn": "arn:aws:iam::123456789012:role/nobody" }),
         json!({ "principalArn": NODE, "kubernetesGroups": ["system:masters"] }),
         json!({ "principalArn": NODE, "type": "EC2_LINUX", "username": "n" }),
         json!({ "principalArn": NODE, "type": "LINUX" }),

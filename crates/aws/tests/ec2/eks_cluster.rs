@@ -157,6 +157,10 @@ fn clusters_that_cant_be_are_refused() {
             "unsupported Kubernetes version",
         ),
         (json!({ "roleArn": "cluster" }), "role"),
+        (
+            json!({ "roleArn": "arn:aws:iam::123456789012:role/nobody" }),
+            "could not be assumed because it does not exist or the trusted entity is not correct",
+        ),
         (json!({ "name": "-c" }), "cluster name"),
     ] {
         let asked = ground.request("c", &more);

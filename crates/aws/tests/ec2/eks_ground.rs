@@ -1,11 +1,15 @@
 //! Where Kubernetes clusters stand.
 
 use crate::account::Account;
+use crate::iam;
 use aws::model::eks::ClusterKey;
 use serde_json::{Value, json};
 
 /// The role of clusters.
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/cluster";
+
+/// Who may take the roles.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["eks.amazonaws.com","ec2.amazonaws.com","eks-fargate-pods.amazonaws.com"]},"Action":"sts:AssumeRole"}]}"#;
 
 /// An account with a VPC of two zones that reaches the internet.
 pub(crate) struct Ground {
@@ -21,6 +25,10 @@ impl Ground {
 
     pub(crate) fn within(cidr: &str, subnets: [&str; 2]) -> Self {
         let mut account = Account::new();
+        for role in ["cluster", "node", "pods", "dev"] {
+            let asked = [("RoleName", role), ("AssumeRolePolicyDocument", TRUST)];
+            iam::ok(&mut account, "CreateRole", &asked);
+        }
         let vpc = account.vpc(cidr);
         account.internet_gateway(&vpc);
         let mut zones = ["us-west-2a", "us-west-2b"].into_iter();

@@ -101,6 +101,13 @@ fn groups_are_active_once_their_nodes_joined() {
     let entries = ground.ok("GET", "/clusters/c/access-entries", &Value::Null);
     let root = "arn:aws:iam::123456789012:root";
     assert_eq!(entries["accessEntries"], json!([NODE, root]));
+    // Nodes have their role by a profile of EKS's.
+    let profiles = crate::iam::ok(&mut ground.account, "ListInstanceProfiles", &[]);
+    assert_eq!(
+        profiles.one("InstanceProfileName"),
+        name.replace("eks-n-", "eks-")
+    );
+    assert!(profiles.0.contains(NODE));
     // Nodes are in the cluster security group.
     let cluster = ground.shown("c")["resourcesVpcConfig"]["clusterSecurityGroupId"].clone();
     let first = members(&mut ground).remove(0);
@@ -259,6 +266,8 @@ fn groups_are_scaled_and_deleted() {
     assert!(members(&mut ground).is_empty());
     let templates = ground.account.ok("DescribeLaunchTemplates", &[]);
     assert!(templates.all("launchTemplateId").is_empty());
+    let profiles = crate::iam::ok(&mut ground.account, "ListInstanceProfiles", &[]);
+    assert!(profiles.all("InstanceProfileName").is_empty());
     ground.ok("DELETE", "/clusters/c", &Value::Null);
 }
 

@@ -198,7 +198,7 @@ pub fn list<'s>(
     Ok(all.filter(having).collect())
 }
 
-fn check_principal(arn: &str) -> Result<(), Refusal> {
+fn check_principal(state: &State, arn: &str) -> Result<(), Refusal> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let known = match parts.as_slice() {
         ["arn", _, "iam", "", account, resource] => {
@@ -209,6 +209,15 @@ fn check_principal(arn: &str) -> Result<(), Refusal> {
     };
     if !known {
         return Err(invalid("The principalArn parameter format is not valid"));
+    }
+    // Of another account nobody can tell.
+    let own = parts.get(4) == Some(&state.settings.account.as_str());
+    let role = iam::role::by_arn(state, arn).is_some();
+    let user = state.iam_users.values().any(|user| user.arn == arn);
+    if own && !role && !user && !arn.ends_with(":root") {
+        return Err(invalid(
+            "The specified principalArn is invalid: invalid principal.",
+        ));
     }
     if arn.contains(":role/aws-service-role/") {
         return Err(invalid(
@@ -229,7 +238,7 @@ pub fn create(
     new: NewEntry,
 ) -> Result<PartKey, Refusal> {
     let cluster = with_entries(state, context, cluster)?.key.clone();
-    check_principal(&new.principal)?;
+    check_principal(state, &new.principal)?;
     lifecycle::tags_within_limits(&new.tags)?;
     let word = new.kind.as_deref().unwrap_or("STANDARD");
     let kind = EntryType::read(word)

@@ -174,7 +174,7 @@ pub fn create(
     let (offer, version) = offered(&of, name, wanted.version.as_deref())?;
     offer.read(wanted.configuration.as_deref().unwrap_or_default())?;
     if let Some(role) = &wanted.role {
-        lifecycle::check_role(role)?;
+        super::role::check_arn(role)?;
     }
     lifecycle::tags_within_limits(&wanted.tags)?;
     let addon = Addon {

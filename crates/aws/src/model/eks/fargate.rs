@@ -189,7 +189,6 @@ pub fn create(state: &mut State, context: &Context, new: NewProfile) -> Result<P
             "The maximum number of Fargate profiles of a cluster has been reached: {MOST}"
         )));
     }
-    lifecycle::check_role(&new.role)?;
     lifecycle::tags_within_limits(&new.tags)?;
     check_selectors(&new.selectors)?;
     let profile = FargateProfile {
@@ -204,6 +203,8 @@ pub fn create(state: &mut State, context: &Context, new: NewProfile) -> Result<P
         tags: new.tags,
         token: new.token,
     };
+    role::check_pods(state, &profile.role, &profile.arn(&state.settings.account))?;
+    iam::service_linked::ensure(state, context, "eks-fargate.amazonaws.com")?;
     let kind = access::EntryType::FargateLinux;
     access::admit_nodes(state, context, &cluster.key, &profile.role, kind);
     state

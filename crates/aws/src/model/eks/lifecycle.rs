@@ -76,6 +76,7 @@ pub fn create(
         )));
     }
     let cluster = checked(state, context, new)?;
+    iam::service_linked::ensure(state, context, "eks.amazonaws.com")?;
     insert(state, context, cluster)
 }
 
@@ -85,7 +86,9 @@ fn checked(state: &State, context: &Context, new: NewCluster) -> Result<Cluster,
         Some(version) => version.parse()?,
         None => version::DEFAULT,
     };
-    check_role(&new.role)?;
+    let (region, account) = (&context.region, &state.settings.account);
+    let arn = format!("arn:aws:eks:{region}:{account}:cluster/{}", new.name);
+    role::check_cluster(state, &new.role, &arn)?;
     tags_within_limits(&new.tags)?;
     let (vpc, subnets) = network::subnets(state, context, &new.name, &new.subnets)?;
     let security_groups = network::groups(state, context, &vpc, &new.security_groups)?;
@@ -124,19 +127,6 @@ fn checked(state: &State, context: &Context, new: NewCluster) -> Result<Cluster,
         tags: new.tags,
         token: new.token,
     })
-}
-
-/// Refuses what is no role's ARN.
-pub(super) fn check_role(arn: &str) -> Result<(), Refusal> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", _, "iam", "", account, role]
-            if account.len() == 12 && role.starts_with("role/") && role.len() > 5 =>
-        {
-            Ok(())
-        }
-        _ => Err(invalid(format!("Invalid role ARN: {arn}"))),
-    }
 }
 
 /// Refuses an endpoint that nobody could reach.

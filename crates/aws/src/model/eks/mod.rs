@@ -18,6 +18,7 @@ mod lifecycle;
 mod network;
 pub mod nodegroup;
 mod report;
+mod role;
 pub mod tags;
 pub mod update;
 pub mod version;

@@ -86,6 +86,9 @@ pub fn create(state: &mut State, context: &Context, new: NewNodegroup) -> Result
         nodegroup.remote_access = Some(made);
     }
     nodegroup.token = token;
+    iam::service_linked::ensure(state, context, "eks-nodegroup.amazonaws.com")?;
+    iam::service_linked::ensure(state, context, "autoscaling.amazonaws.com")?;
+    make_profile(state, context, &nodegroup)?;
     make_template(state, context, &cluster, &mut nodegroup, own.as_ref())?;
     make_group(state, context, &nodegroup)?;
     let kind = access::EntryType::Ec2Linux;
@@ -103,7 +106,7 @@ fn checked(
     cluster: &Cluster,
     new: &NewNodegroup,
 ) -> Result<(Nodegroup, Option<LaunchData>), Refusal> {
-    lifecycle::check_role(&new.role)?;
+    role::check_nodes(state, &new.role)?;
     lifecycle::tags_within_limits(&new.tags)?;
     check::labels(&new.labels)?;
     check::taints(&new.taints)?;
@@ -270,6 +273,20 @@ fn tags(nodegroup: &Nodegroup) -> [(String, String); 2] {
         ),
         ("eks:nodegroup-name".to_owned(), nodegroup.key.name.clone()),
     ]
+}
+
+/// The instance profile by which nodes have their role.
+fn make_profile(
+    state: &mut State,
+    context: &Context,
+    nodegroup: &Nodegroup,
+) -> Result<(), Refusal> {
+    let name = template::profile(nodegroup);
+    let role = nodegroup.role.rsplit('/').next().unwrap_or_default();
+    let (path, tags) = (iam::Path::read(None)?, BTreeMap::new());
+    let wrong = |refusal: Refusal| invalid(refusal.message);
+    iam::instance_profile::create(state, context, name.clone(), path, tags).map_err(wrong)?;
+    iam::instance_profile::add_role(state, &name, role).map_err(wrong)
 }
 
 fn make_template(

@@ -162,6 +162,11 @@ fn degrade(state: &mut State, nodegroup: &Nodegroup) {
 /// A node group is no more, nor is what EKS made for it.
 fn remove(state: &mut State, nodegroup: &Nodegroup) {
     launch_template::delete(state, &nodegroup.template);
+    let profile = template::profile(nodegroup);
+    let role = nodegroup.role.rsplit('/').next().unwrap_or_default();
+    // A user may have taken either away.
+    let _ = iam::instance_profile::remove_role(state, &profile, role);
+    let _ = iam::instance_profile::delete(state, &profile);
     if let Some(access) = &nodegroup.remote_access {
         // A group that others use stays.
         let _ = security_group::delete(state, &access.group);
