@@ -14,6 +14,7 @@ use ::image::{NodeImages, Registries};
 use ::runtime::{NodeOptions, NodeRuntime};
 use cri::Dns;
 use fabric::HostId;
+pub(super) use images::RegistryLogin;
 use images::{LabImages, NodeDial};
 use kernel::guest::Guest;
 use kube_client::Client;
@@ -78,6 +79,8 @@ pub(super) struct Spec {
     pub(super) node_dns: Dns,
     /// How registries' names are looked up.
     pub(super) lookup: Lookup,
+    /// What it shows to registries of its own accord.
+    pub(super) login: Option<Arc<dyn RegistryLogin>>,
     /// Who its server is.
     pub(super) identity: Identity,
 }
@@ -130,7 +133,10 @@ pub(super) fn begin(
         Arc::new(dial),
         registries,
     );
-    let images = Arc::new(LabImages(images));
+    let images = Arc::new(LabImages {
+        images,
+        login: spec.login.clone(),
+    });
     let host = spec.host.clone();
     let directory = directory(&host);
     let runtime = Arc::new(NodeRuntime::new(NodeOptions {
