@@ -28,6 +28,8 @@ const MTU: u16 = 1500;
 /// What a host does with packets as a node of a cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
+    /// Its name in its cluster, where that isn't its host's.
+    pub name: String,
     /// The services, as this node serves them.
     pub services: Services,
     /// The network policies of its pods.

@@ -48,10 +48,22 @@ impl Client {
         content_type: &str,
         body: &Value,
     ) -> Result<Value, Status> {
+        let sent = self.send_with(method, (path, Vec::new()), content_type, body);
+        sent.await
+    }
+
+    /// As [`Client::send`], with parameters.
+    async fn send_with(
+        &self,
+        method: Method,
+        (path, query): (&str, Vec<(String, String)>),
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Value, Status> {
         let request = Request {
             method,
             path: path.to_owned(),
-            query: Vec::new(),
+            query,
             content_type: content_type.to_owned(),
             accept: "application/json".to_owned(),
             user_agent: self.agent.to_owned(),
@@ -122,6 +134,33 @@ impl Client {
     ) -> Result<Value, Status> {
         let path = path(resource, namespace, name, "");
         self.send(Method::Patch, &path, "application/merge-patch+json", patch)
+            .await
+    }
+
+    /// Applies an object's fields as one of their managers; by force where others manage them too.
+    /// <https://kubernetes.io/docs/reference/using-api/server-side-apply/>
+    ///
+    /// # Errors
+    /// Kubernetes' own; 409 where others manage a field and have another value.
+    pub async fn apply(
+        &self,
+        resource: &Resource,
+        object: &Value,
+        manager: &str,
+        force: bool,
+    ) -> Result<Value, Status> {
+        let (namespace, name) = (
+            crate::object::namespace(object),
+            crate::object::name(object),
+        );
+        let path = path(resource, namespace, name, "");
+        let query = [
+            ("fieldManager", manager.to_owned()),
+            ("force", force.to_string()),
+        ];
+        let query = query.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let form = "application/apply-patch+yaml";
+        self.send_with(Method::Patch, (&path, query), form, object)
             .await
     }
 

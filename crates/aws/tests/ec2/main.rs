@@ -27,7 +27,6 @@ mod load_balancer;
 mod network;
 mod parameters;
 mod refusals;
-mod registry;
 mod routing;
 mod rule_action;
 mod scaling_balanced;

@@ -27,6 +27,32 @@ pub(super) struct Values {
     pub(super) dns: Ipv4Addr,
     /// The range of pods; empty where they have none of their own.
     pub(super) pods: String,
+    /// Where images come from.
+    pub(super) images: Images,
+}
+
+/// Where the images of what clusters begin with come from.
+#[derive(Clone, Debug)]
+pub(super) enum Images {
+    /// They are this machine's files, by the built-in image.
+    Host,
+    /// A registry of Amazon's has them under their own names, with an add-on's version as their tag.
+    Amazon {
+        /// The registry.
+        registry: String,
+        /// The version.
+        version: String,
+    },
+}
+
+impl Images {
+    /// The image of a program.
+    fn of(&self, program: &str) -> String {
+        match self {
+            Self::Host => runtime::HOST_IMAGE.to_owned(),
+            Self::Amazon { registry, version } => format!("{registry}/eks/{program}:{version}"),
+        }
+    }
 }
 
 /// Makes the objects of a manifest that are not there yet.
@@ -38,8 +64,16 @@ pub(super) async fn install(
     manifest: &str,
     values: &Values,
 ) -> Result<(), Status> {
+    install_all(cluster, objects(manifest, values)).await
+}
+
+/// Makes the objects that are not there yet.
+///
+/// # Errors
+/// The API refuses one.
+pub(super) async fn install_all(cluster: &Cluster, objects: Vec<Value>) -> Result<(), Status> {
     let client = Client::of_control_plane(cluster.clone(), "addon-manager");
-    for object in objects(manifest, values) {
+    for object in objects {
         let kind = object["kind"].as_str().unwrap_or_default();
         let version = object["apiVersion"].as_str().unwrap_or_default();
         let store = cluster.now().store.clone();
@@ -54,12 +88,14 @@ pub(super) async fn install(
 }
 
 /// A manifest's objects, with a cluster's values in them.
-fn objects(manifest: &str, values: &Values) -> Vec<Value> {
+pub(super) fn objects(manifest: &str, values: &Values) -> Vec<Value> {
     let text = manifest
         .replace("${API}", &values.api)
         .replace("${API_PORT}", &values.port.to_string())
         .replace("${DNS}", &values.dns.to_string())
-        .replace("${PODS}", &values.pods);
+        .replace("${PODS}", &values.pods)
+        .replace("${KUBE_PROXY}", &values.images.of("kube-proxy"))
+        .replace("${COREDNS}", &values.images.of("coredns"));
     let documents = serde_norway::Deserializer::from_str(&text).map(Value::deserialize);
     // A test reads them all.
     documents.filter_map(Result::ok).collect()
@@ -77,6 +113,7 @@ mod tests {
             port: 6443,
             dns: Ipv4Addr::new(10, 96, 0, 10),
             pods: "10.244.0.0/16".to_owned(),
+            images: Images::Host,
         };
         for manifest in [KUBE_PROXY, NETWORK_POLICY, COREDNS] {
             let objects = objects(manifest, &values);

@@ -161,6 +161,7 @@ impl Clusters {
         match chosen(&running, cluster) {
             Ok(found) => view::add(
                 &mut seen.fabric,
+                &snapshot.state,
                 &found.kind,
                 &found.plane.cluster.now().store,
             ),

@@ -2,8 +2,10 @@
 //! its pods behind them. The kernel's engine is not given this: on nodes it is the cluster's own
 //! programs that set up what is told here.
 
+use super::eks;
 use super::running::Kind;
 use crate::place::in_cluster::pod_host;
+use aws::model::State;
 use fabric::{Fabric, HostId};
 use kube::object;
 use kube::store::Store;
@@ -15,7 +17,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Puts a cluster as its API tells of it into a fabric.
-pub(super) fn add(fabric: &mut Fabric, kind: &Kind, store: &Store) {
+pub(super) fn add(fabric: &mut Fabric, state: &State, kind: &Kind, store: &Store) {
     let list = |resource: &'static str| store.list(resource, None).map(|(_, of)| of.as_ref());
     let catalog = Catalog::read(list("services"), list("endpointslices.discovery.k8s.io"));
     let mut policies = policies::Compiler::new();
@@ -29,7 +31,13 @@ pub(super) fn add(fabric: &mut Fabric, kind: &Kind, store: &Store) {
         };
         let addresses = addresses(node);
         hosts.insert(object::name(node), host.clone());
+        let translation = match kind {
+            Kind::Plain(_) => None,
+            Kind::Eks(_) => eks::translation::of(state, &host, store),
+        };
         let entry = Arc::make_mut(fabric.nodes.entry(host).or_default());
+        object::name(node).clone_into(&mut entry.name);
+        entry.source_nat = translation;
         entry.services = catalog.on(&Options {
             node: object::name(node).to_owned(),
             addresses,

@@ -3,9 +3,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-metadata.html>
 
 use crate::names::private_name;
-use aws::model::State;
 use aws::model::instance::Instance;
 use aws::model::network_interface::{NetworkInterface, PublicAddress};
+use aws::model::{State, region};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -83,6 +83,10 @@ fn leaves(state: &State, instance: &Instance) -> BTreeMap<String, String> {
     put("services/partition", "aws".to_owned());
     if let Some(subnet) = state.subnets.get(&instance.subnet) {
         put("placement/availability-zone", subnet.zone.clone());
+        put(
+            "placement/availability-zone-id",
+            region::zone_id(&subnet.zone),
+        );
     }
     key(state, instance, &mut put);
     if instance.metadata.instance_tags

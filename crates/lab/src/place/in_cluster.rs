@@ -1,7 +1,7 @@
 //! Places of a Kubernetes cluster, in a fabric that its view was put into.
 
 use super::{NoSuchPlace, Place, list};
-use fabric::{Fabric, Frontend, HostId, Service};
+use fabric::{Fabric, Frontend, HostId, Node, Service};
 use std::sync::Arc;
 
 /// The host of a pod that has a network of its own.
@@ -15,12 +15,12 @@ pub(crate) fn pod_of(host: &HostId) -> Option<(&str, &str)> {
 }
 
 pub(super) fn node(fabric: &Fabric, name: &str) -> Result<Place, NoSuchPlace> {
-    let own = |host: &&HostId| name_of(host) == name;
-    match fabric.nodes.keys().find(own) {
-        Some(host) => Ok(at(host.clone())),
+    let own = |(host, node): &(&HostId, &Arc<Node>)| name_of(host) == name || node.name == name;
+    match fabric.nodes.iter().find(own) {
+        Some((host, _)) => Ok(at(host.clone())),
         None => Err(NoSuchPlace::InCluster {
             what: format!("node {name}"),
-            known: list(fabric.nodes.keys().map(|host| name_of(host).to_owned())),
+            known: list(fabric.nodes.values().map(|node| node.name.clone())),
         }),
     }
 }

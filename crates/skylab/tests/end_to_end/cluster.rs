@@ -10,7 +10,7 @@ const OLDEST: u64 = 30;
 
 /// A `kubectl` of this machine that is new enough; without one the tests say so and pass. Google's SDK
 /// calls a dispatcher `kubectl`, so its own are looked at first.
-fn kubectl() -> Option<PathBuf> {
+pub(crate) fn kubectl() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path: Vec<PathBuf> = std::env::split_paths(&path)
         .map(|folder| folder.join("kubectl"))
@@ -54,19 +54,26 @@ impl Cluster {
 
     pub(crate) fn start_with(flags: &[&str], nodes: usize) -> Option<Self> {
         let kubectl = kubectl()?;
-        let lab = Lab::start(flags)?;
-        let folder = lab.state().join("test");
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("config");
+        let cluster = Self::of(Lab::start(flags)?, kubectl);
+        let file = cluster.folder.join("config");
         let file = file.to_str().unwrap();
         let nodes = nodes.to_string();
         let create = ["kube", "create", "dev", "--nodes", &nodes];
-        lab.ok(&[&create[..], &["--kubeconfig", file]].concat());
-        Some(Self {
+        cluster
+            .lab
+            .ok(&[&create[..], &["--kubeconfig", file]].concat());
+        Some(cluster)
+    }
+
+    /// A lab's cluster that a kubectl will meet by the file `config` in the folder.
+    pub(crate) fn of(lab: Lab, kubectl: PathBuf) -> Self {
+        let folder = lab.state().join("test");
+        std::fs::create_dir_all(&folder).unwrap();
+        Self {
             lab,
             kubectl,
             folder,
-        })
+        }
     }
 
     pub(crate) fn run(&self, words: &[&str], input: &str) -> Output {

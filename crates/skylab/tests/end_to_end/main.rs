@@ -7,6 +7,7 @@
 
 mod api;
 mod cluster;
+mod eks;
 mod flags;
 mod guard;
 mod instances;

@@ -58,6 +58,12 @@ impl Definition {
         }
     }
 
+    /// Whether a control plane that was started for this is what the record wants now.
+    pub(super) fn is_of(&self, state: &State, cluster: &Cluster) -> bool {
+        self.version == cluster.version.to_string()
+            && self.addresses == cluster.private_addresses(state)
+    }
+
     /// Its name.
     pub(in crate::clusters) fn name(&self) -> String {
         self.key.name.clone()

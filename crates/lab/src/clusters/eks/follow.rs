@@ -44,14 +44,52 @@ async fn control_planes(clusters: &Clusters, snapshot: &Snapshot, records: &[Rec
         // What compiles to its host is in the fabric with the same snapshot.
         let host = place(&cluster.key.region, &cluster.key.name);
         let there = snapshot.fabric.hosts.contains_key(&host);
-        if !wanted || !there || clusters.running().contains_key(&name) {
+        if !wanted || !there {
             continue;
         }
-        if let Err(error) = begin(clusters, snapshot, cluster, &name, records).await {
+        let begun = match stale(clusters, snapshot, cluster, &name) {
+            None if clusters.running().contains_key(&name) => continue,
+            None => begin(clusters, snapshot, cluster, &name, records).await,
+            Some(old) => renew(clusters, snapshot, cluster, &name, old).await,
+        };
+        if let Err(error) = begun {
             tracing::error!(cluster = name, %error, "no control plane");
             clusters.ground.cloud.health().bad(&name, &error);
         }
     }
+}
+
+/// A control plane that was started for another version or other interfaces than its cluster has now.
+fn stale(
+    clusters: &Clusters,
+    snapshot: &Snapshot,
+    cluster: &Cluster,
+    name: &str,
+) -> Option<Running> {
+    let mut running = clusters.running();
+    let Kind::Eks(definition) = &running.get(name)?.kind else {
+        return None;
+    };
+    let current = definition.is_of(&snapshot.state, cluster);
+    if current { None } else { running.remove(name) }
+}
+
+/// Starts a control plane anew; its nodes stay.
+async fn renew(
+    clusters: &Clusters,
+    snapshot: &Snapshot,
+    cluster: &Cluster,
+    name: &str,
+    old: Running,
+) -> Result<(), ClusterError> {
+    let Running { nodes, plane, .. } = old;
+    drop(plane);
+    let records = clusters.ground.store.load()?;
+    begin(clusters, snapshot, cluster, name, &records).await?;
+    if let Some(running) = clusters.running().get_mut(name) {
+        running.nodes.extend(nodes);
+    }
+    Ok(())
 }
 
 async fn begin(

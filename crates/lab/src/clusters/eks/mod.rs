@@ -1,18 +1,22 @@
 //! EKS clusters: what the account has of them is records; here their control planes run, and the instances of
 //! EKS images become nodes.
 
+mod addons;
+mod admission;
 mod approval;
 mod definition;
 mod follow;
 mod nodeadm;
+mod reports;
 mod tokens;
+pub(super) mod translation;
 
 pub(super) use definition::Definition;
 pub(super) use follow::follow;
 pub use nodeadm::BOOTSTRAP;
 
 use super::control_plane::{ControlPlane, Plan};
-use super::manifests::{self, Values};
+use super::manifests;
 use super::running::{Kind, Running};
 use super::{ClusterError, Ground, audit, journal};
 use crate::store::Record;
@@ -83,9 +87,20 @@ async fn start(
     let mut plane = ControlPlane::start(ground, plan, records).await?;
     let approving = approval::run(plane.cluster.clone(), ground.cloud.clone());
     plane.add(ground, approving);
+    let reporting = reports::run(
+        plane.cluster.clone(),
+        ground.cloud.clone(),
+        cluster.key.clone(),
+    );
+    plane.add(ground, reporting);
     if fresh && cluster.bootstrap_addons {
         install(&plane, &definition).await?;
     }
+    let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
+    let admitting = admission::run(of, cloud, cluster.key.clone());
+    plane.add(ground, admitting);
+    let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
+    plane.add(ground, addons::run(of, cloud, definition.clone()));
     let running = Running {
         kind: Kind::Eks(definition),
         nodes: BTreeMap::new(),
@@ -121,25 +136,14 @@ fn secrets(
     Ok((made, true))
 }
 
-/// Puts into a new cluster what EKS does.
+/// Puts into a new cluster what EKS does where nobody asks for add-ons.
 async fn install(plane: &ControlPlane, definition: &Definition) -> Result<(), ClusterError> {
-    let values = values(definition);
-    for manifest in [manifests::KUBE_PROXY, manifests::COREDNS] {
-        let installed = manifests::install(&plane.cluster, manifest, &values).await;
+    for name in ["vpc-cni", "kube-proxy", "coredns"] {
+        let objects = addons::objects(definition, name, None, &Value::Null);
+        let installed = manifests::install_all(&plane.cluster, objects).await;
         installed.map_err(|status| ClusterError::Addons(status.message))?;
     }
     Ok(())
-}
-
-/// What manifests need to know of a cluster.
-fn values(definition: &Definition) -> Values {
-    let server = definition.server();
-    Values {
-        api: server.trim_start_matches("https://").to_owned(),
-        port: PORT,
-        dns: definition.dns(),
-        pods: String::new(),
-    }
 }
 
 /// Takes what a cluster had out of the lab's store.

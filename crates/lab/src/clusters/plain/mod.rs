@@ -9,7 +9,7 @@ pub(super) use definition::Definition;
 pub(super) use network::{MOST, MOST_NODES, PODS, SERVICES};
 
 use super::control_plane::{ControlPlane, Plan};
-use super::manifests::{self, Values};
+use super::manifests::{self, Images, Values};
 use super::running::{Kind, Running};
 use super::{ClusterError, Ground, PORT, VERSION, audit, journal};
 use crate::store::Record;
@@ -67,6 +67,7 @@ pub(super) fn install(
         port: PORT,
         dns: network::DNS,
         pods: PODS.to_string(),
+        images: Images::Host,
     };
     for manifest in [
         manifests::KUBE_PROXY,
