@@ -92,7 +92,7 @@ pub fn is_host_image(reference: &str) -> bool {
 }
 
 /// The built-in image, ready to run: no program of its own, this environment.
-pub fn host_root(environment: &[(String, String)]) -> ImageRoot {
+pub(crate) fn host_root(environment: &[(String, String)]) -> ImageRoot {
     ImageRoot {
         id: HOST_IMAGE_ID.to_owned(),
         files: ImageFiles::Machine,

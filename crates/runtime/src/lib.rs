@@ -23,6 +23,6 @@ mod words;
 pub use hub::Hub;
 pub use image::{
     HOST_IMAGE, HOST_IMAGE_ID, ImageConfig, ImageFiles, ImageRoot, RootSource, host_image,
-    host_root, is_host_image,
+    is_host_image,
 };
 pub use node::{NodeOptions, NodeRuntime};

@@ -39,6 +39,9 @@ pub fn answer(
         Request::CreateRepository(asked) => respond(&create(&mut call, *asked)?),
         Request::DescribeRepositories(asked) => respond(&describe(&call, &asked)?),
         Request::DeleteRepository(asked) => respond(&delete(&mut call, &asked)?),
+        Request::ListTagsForResource(asked) => respond(&list_tags(&call, &asked)?),
+        Request::TagResource(asked) => respond(&tag(&mut call, *asked)?),
+        Request::UntagResource(asked) => respond(&untag(&mut call, &asked)?),
         Request::GetAuthorizationToken(_) => respond(&token(&call, party)?),
     };
     Ok(Answer {
@@ -90,11 +93,7 @@ fn create(
         created: call.context.now,
         mutable_tags: mutability.is_none_or(|of| of == ImageTagMutability::MUTABLE),
         scan_on_push: scanning.scan_on_push.unwrap_or(false),
-        tags: asked
-            .tags
-            .into_iter()
-            .map(|of| (of.key, of.value))
-            .collect(),
+        tags: asked.tags.into_iter().map(pair).collect(),
     };
     let made = model::create(&mut call.state, new)?;
     Ok(CreateRepositoryResponse {
@@ -134,6 +133,39 @@ fn delete(
     Ok(DeleteRepositoryResponse {
         repository: Some(told(call, &gone)),
     })
+}
+
+fn pair(tag: Tag) -> (String, String) {
+    (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())
+}
+
+fn list_tags(
+    call: &Call<'_>,
+    asked: &ListTagsForResourceRequest,
+) -> Outcome<ListTagsForResourceResponse> {
+    let found = model::by_arn(&call.state, call.context, &asked.resource_arn)?;
+    let tag = |(key, value): (&String, &String)| Tag {
+        key: Some(key.clone()),
+        value: Some(value.clone()),
+    };
+    Ok(ListTagsForResourceResponse {
+        tags: found.tags.iter().map(tag).collect(),
+    })
+}
+
+fn tag(call: &mut Call<'_>, asked: TagResourceRequest) -> Outcome<TagResourceResponse> {
+    let more = asked.tags.into_iter().map(pair);
+    let arn = &asked.resource_arn;
+    model::change_tags(&mut call.state, call.context, arn, |tags| tags.extend(more))?;
+    Ok(TagResourceResponse {})
+}
+
+fn untag(call: &mut Call<'_>, asked: &UntagResourceRequest) -> Outcome<UntagResourceResponse> {
+    let arn = &asked.resource_arn;
+    model::change_tags(&mut call.state, call.context, arn, |tags| {
+        tags.retain(|key, _| !asked.tag_keys.contains(key));
+    })?;
+    Ok(UntagResourceResponse {})
 }
 
 fn token(call: &Call<'_>, party: Party<'_>) -> Outcome<GetAuthorizationTokenResponse> {

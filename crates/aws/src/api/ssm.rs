@@ -28,6 +28,10 @@ pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answ
         Request::GetParameters(asked) => respond(&get_several(&call, *asked)?),
         Request::GetParametersByPath(asked) => respond(&get_by_path(&call, &asked)?),
         Request::PutParameter(asked) => respond(&put(&mut call, *asked)?),
+        Request::DescribeParameters(asked) => respond(&describe(&call, &asked)?),
+        Request::ListTagsForResource(asked) => respond(&list_tags(&call, &asked)?),
+        Request::AddTagsToResource(asked) => respond(&add_tags(&mut call, *asked)?),
+        Request::RemoveTagsFromResource(asked) => respond(&remove_tags(&mut call, &asked)?),
         Request::DeleteParameter(asked) => respond(&delete(&mut call, &asked)?),
         Request::DeleteParameters(asked) => respond(&delete_several(&mut call, *asked)?),
     };
@@ -119,8 +123,9 @@ fn put(call: &mut Call<'_>, asked: PutParameterRequest) -> Outcome<PutParameterR
             return Err(Refusal::unsupported(message).into());
         }
     };
-    if !asked.tags.is_empty() {
-        let message = "Tags of parameters are not implemented by Skylab";
+    // Clients that ask for none send an empty one.
+    if asked.allowed_pattern.is_some_and(|of| !of.is_empty()) {
+        let message = "Patterns of parameters are not implemented by Skylab";
         return Err(Refusal::unsupported(message).into());
     }
     if asked
@@ -136,6 +141,7 @@ fn put(call: &mut Call<'_>, asked: PutParameterRequest) -> Outcome<PutParameterR
         value: asked.value,
         data_type: asked.data_type,
         description: asked.description,
+        tags: asked.tags.into_iter().map(pair).collect(),
         overwrite: asked.overwrite.unwrap_or(false),
     };
     let version = model::put(&mut call.state, call.context, new)?;
@@ -143,6 +149,124 @@ fn put(call: &mut Call<'_>, asked: PutParameterRequest) -> Outcome<PutParameterR
         tier: Some(ParameterTier::Standard),
         version: Some(version),
     })
+}
+
+fn pair(tag: Tag) -> (String, String) {
+    (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())
+}
+
+/// Whether a parameter passes a filter.
+fn passes(of: &model::Parameter, filter: &ParameterStringFilter) -> Outcome<bool> {
+    let own = match filter.key.as_str() {
+        "Name" => &of.name,
+        "Type" => match of.kind {
+            Kind::String => "String",
+            Kind::StringList => "StringList",
+        },
+        "DataType" => &of.data_type,
+        other => {
+            let message = format!("The filter {other} is not implemented by Skylab");
+            return Err(Refusal::unsupported(message).into());
+        }
+    };
+    let mut values = filter.values.iter();
+    match filter.option.as_deref() {
+        None | Some("Equals") => Ok(values.any(|value| value == own)),
+        Some("BeginsWith") => Ok(values.any(|value| own.starts_with(value.as_str()))),
+        Some("Contains") => Ok(values.any(|value| own.contains(value.as_str()))),
+        Some(other) => Err(ApiError::new(
+            "InvalidFilterOption",
+            format!("The following filter option is not valid: {other}."),
+        )),
+    }
+}
+
+fn describe(
+    call: &Call<'_>,
+    asked: &DescribeParametersRequest,
+) -> Outcome<DescribeParametersResult> {
+    let mut chosen = Vec::new();
+    for of in model::own(&call.state, call.context) {
+        let mut passed = true;
+        for filter in &asked.parameter_filters {
+            passed &= passes(of, filter)?;
+        }
+        if passed {
+            chosen.push(of);
+        }
+    }
+    let size = Some(asked.max_results.unwrap_or(50));
+    let token = asked.next_token.as_deref();
+    let (page, next_token) = wire::pagination::page(chosen, size, token, 1..=50)
+        .map_err(|error| ApiError::new("ValidationException", error.message))?;
+    let metadata = |of: &model::Parameter| {
+        let told = told(call, of);
+        ParameterMetadata {
+            arn: told.arn,
+            data_type: told.data_type,
+            description: of.description.clone(),
+            last_modified_date: told.last_modified_date,
+            name: told.name,
+            tier: Some(ParameterTier::Standard),
+            type_: told.type_,
+            version: told.version,
+            ..Default::default()
+        }
+    };
+    Ok(DescribeParametersResult {
+        next_token,
+        parameters: page.into_iter().map(metadata).collect(),
+    })
+}
+
+/// Only parameters have tags here.
+fn tagged(kind: ResourceTypeForTagging) -> Outcome<()> {
+    match kind {
+        ResourceTypeForTagging::Parameter => Ok(()),
+        other => {
+            let message = format!("Resources of the type {other} are not implemented by Skylab");
+            Err(Refusal::unsupported(message).into())
+        }
+    }
+}
+
+fn list_tags(
+    call: &Call<'_>,
+    asked: &ListTagsForResourceRequest,
+) -> Outcome<ListTagsForResourceResult> {
+    tagged(asked.resource_type)?;
+    let found = model::find(&call.state, call.context, &bare(&asked.resource_id))?;
+    let tag = |(key, value): (&String, &String)| Tag {
+        key: Some(key.clone()),
+        value: Some(value.clone()),
+    };
+    Ok(ListTagsForResourceResult {
+        tag_list: found.tags.iter().map(tag).collect(),
+    })
+}
+
+fn add_tags(
+    call: &mut Call<'_>,
+    asked: AddTagsToResourceRequest,
+) -> Outcome<AddTagsToResourceResult> {
+    tagged(asked.resource_type)?;
+    let (name, more) = (bare(&asked.resource_id), asked.tags.into_iter().map(pair));
+    model::change_tags(&mut call.state, call.context, &name, |tags| {
+        tags.extend(more);
+    })?;
+    Ok(AddTagsToResourceResult {})
+}
+
+fn remove_tags(
+    call: &mut Call<'_>,
+    asked: &RemoveTagsFromResourceRequest,
+) -> Outcome<RemoveTagsFromResourceResult> {
+    tagged(asked.resource_type)?;
+    let name = bare(&asked.resource_id);
+    model::change_tags(&mut call.state, call.context, &name, |tags| {
+        tags.retain(|key, _| !asked.tag_keys.contains(key));
+    })?;
+    Ok(RemoveTagsFromResourceResult {})
 }
 
 fn delete(call: &mut Call<'_>, asked: &DeleteParameterRequest) -> Outcome<DeleteParameterResult> {

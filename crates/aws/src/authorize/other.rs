@@ -72,7 +72,7 @@ impl Place<'_> {
 
     fn system_parameters(&self) -> Vec<Question> {
         let parameters = self.asking.parameters;
-        ["Name", "Names", "Path"]
+        ["Name", "Names", "Path", "ResourceId"]
             .into_iter()
             .flat_map(|member| texts(parameters, member))
             .map(|name| {
@@ -98,6 +98,9 @@ impl Place<'_> {
             self.on(self.arn(&format!("repository/{name}")), keys)
         };
         let named: Vec<Question> = one.chain(several).map(question).collect();
+        if let Some(arn) = text(parameters, "resourceArn") {
+            return vec![self.on(arn.to_owned(), Keys::default())];
+        }
         match (named.is_empty(), self.asking.operation) {
             (true, "DescribeRepositories") => {
                 vec![self.on(self.arn("repository/*"), Keys::default())]

@@ -67,6 +67,43 @@ pub fn find<'s>(
     })
 }
 
+/// The repository of an ARN in the region asked.
+///
+/// # Errors
+/// `RepositoryNotFoundException`, `InvalidParameterException`.
+pub fn by_arn<'s>(
+    state: &'s State,
+    context: &Context,
+    arn: &str,
+) -> Result<&'s Repository, Refusal> {
+    let name = arn.split_once(":repository/").map(|(_, name)| name);
+    let name = name.filter(|_| arn.starts_with("arn:aws:ecr:"));
+    let name = name.ok_or_else(|| {
+        Refusal::new(
+            "InvalidParameterException",
+            format!("Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN': {arn}"),
+        )
+    })?;
+    find(state, context, name)
+}
+
+/// Changes a repository's tags.
+///
+/// # Errors
+/// As [`by_arn`].
+pub fn change_tags(
+    state: &mut State,
+    context: &Context,
+    arn: &str,
+    change: impl FnOnce(&mut BTreeMap<String, String>),
+) -> Result<(), Refusal> {
+    let mut repository = by_arn(state, context, arn)?.clone();
+    change(&mut repository.tags);
+    let key = key(&repository.region, &repository.name);
+    state.ecr_repositories.insert(key, Arc::new(repository));
+    Ok(())
+}
+
 /// Makes a repository.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ mod load_balancer;
 mod network;
 mod parameters;
 mod refusals;
+mod registry;
 mod routing;
 mod rule_action;
 mod scaling_balanced;

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::{plain, request_id, respond};
-use crate::cloud::{Cloud, Rules, unix_time};
+use crate::cloud::{Cloud, Rules, Snapshot, unix_time};
 use crate::entropy;
 use crate::guests::Consoles;
 use crate::issuers::IssuerBook;
@@ -200,6 +200,16 @@ impl Api {
             consoles,
             issuers,
         }
+    }
+
+    /// The account as it is now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.cloud.snapshot()
+    }
+
+    /// What sessions' credentials are read with.
+    pub(super) fn seal(&self) -> &Seal {
+        &self.keys.seal
     }
 
     /// Answers a request.

@@ -3,6 +3,7 @@
 mod api;
 mod call;
 mod guard;
+pub(crate) mod registry;
 mod request_id;
 
 pub use api::{Api, Keys};
@@ -113,6 +114,9 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> 
     let (head, body) = request.into_parts();
     if head.uri.path() == METRICS {
         return api.metrics(&head);
+    }
+    if let Some((account, region)) = registry::asked(&head) {
+        return registry::answer(api, &head, &account, &region);
     }
     match timeout(PATIENCE, Limited::new(body, BODY).collect()).await {
         Ok(Ok(body)) => api.answer(&head, body.to_bytes()).await,

@@ -10,7 +10,7 @@ mod zone;
 
 pub(crate) use client::ask;
 pub use server::{serve_tcp, serve_udp};
-pub(crate) use zone::is_service;
 pub use zone::{
     Answer, Asker, Data, Question, private_domain, private_name, resolve, resolve_public,
 };
+pub(crate) use zone::{is_service, registry};

@@ -197,20 +197,14 @@ pub(crate) fn is_service(name: &str) -> bool {
     let Some(rest) = name.strip_suffix(".amazonaws.com") else {
         return false;
     };
-    // An account's registry: `123456789012.dkr.ecr.us-west-2`.
-    let rest = match rest.split_once(".dkr.") {
-        Some((account, below))
-            if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            below
-        }
-        _ => rest,
-    };
     // Where clusters' issuers of tokens are is a name below EKS's own.
     let rest = match rest.strip_prefix("oidc.") {
         Some(below) if below.starts_with("eks.") => below,
         _ => rest,
     };
+    if registry(name).is_some() {
+        return true;
+    }
     // The registry's API has a longer name than the registry.
     let rest = rest.strip_prefix("api.").unwrap_or(rest);
     let (service, region) = rest.split_once('.').unwrap_or((rest, ""));
@@ -219,6 +213,17 @@ pub(crate) fn is_service(name: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-');
     SERVICES.contains(&service) && regional
+}
+
+/// The account and the region of a container registry's name: `<account>.dkr.ecr.<region>.amazonaws.com`.
+pub(crate) fn registry(name: &str) -> Option<(&str, &str)> {
+    let rest = name.strip_suffix(".amazonaws.com")?;
+    let (account, region) = rest.split_once(".dkr.ecr.")?;
+    let number = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let regional = region
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (number && regional && !region.is_empty()).then_some((account, region))
 }
 
 /// The private name of an address, as Amazon makes them.
@@ -364,6 +369,7 @@ mod tests {
             "eks.us-west-2.amazonaws.com",
             "oidc.eks.us-west-2.amazonaws.com",
             "api.ecr.eu-west-1.amazonaws.com",
+            "602401143452.dkr.ecr.us-west-2.amazonaws.com",
         ] {
             assert!(is_service(name), "{name}");
         }

@@ -7,6 +7,7 @@ mod public;
 use super::*;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most letters of a value.
@@ -31,6 +32,9 @@ pub struct Parameter {
     pub modified: i64,
     /// What it is for.
     pub description: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What a parameter's value is.
@@ -88,6 +92,7 @@ fn published(region: &str, name: &str, value: &public::Value) -> Parameter {
         version: 1,
         modified: public::PUBLISHED,
         description: None,
+        tags: BTreeMap::new(),
     }
 }
 
@@ -151,6 +156,8 @@ pub struct NewParameter {
     pub data_type: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// Its tags, if it is a new one.
+    pub tags: BTreeMap<String, String>,
     /// Whether one of the same name may be set anew.
     pub overwrite: bool,
 }
@@ -206,6 +213,7 @@ pub fn put(state: &mut State, context: &Context, new: NewParameter) -> Result<i6
         description: new
             .description
             .or_else(|| before.and_then(|of| of.description.clone())),
+        tags: before.map_or(new.tags, |of| of.tags.clone()),
     };
     state.ssm_parameters.insert(key, Arc::new(parameter));
     Ok(version)
@@ -215,4 +223,33 @@ pub fn put(state: &mut State, context: &Context, new: NewParameter) -> Result<i6
 pub fn delete(state: &mut State, context: &Context, name: &str) -> bool {
     let key = key(&context.region, name);
     state.ssm_parameters.remove(&key).is_some()
+}
+
+/// The account's own parameters in the region asked.
+pub fn own<'s>(state: &'s State, context: &Context) -> impl Iterator<Item = &'s Parameter> {
+    let region = context.region.clone();
+    let all = state.ssm_parameters.values().map(Arc::as_ref);
+    all.filter(move |of| of.region == region)
+}
+
+/// Changes the tags of a parameter of the account's.
+///
+/// # Errors
+/// `InvalidResourceId`.
+pub fn change_tags(
+    state: &mut State,
+    context: &Context,
+    name: &str,
+    change: impl FnOnce(&mut BTreeMap<String, String>),
+) -> Result<(), Refusal> {
+    let key = key(&context.region, name);
+    let found = state.ssm_parameters.get_mut(&key);
+    let found = found.ok_or_else(|| {
+        Refusal::new(
+            "InvalidResourceId",
+            "The resource ID is not valid. Verify that you entered the correct ID and try again.",
+        )
+    })?;
+    change(&mut Arc::make_mut(found).tags);
+    Ok(())
 }

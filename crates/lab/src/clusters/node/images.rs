@@ -1,44 +1,37 @@
 //! A node's images: this machine's own files, what users imported, and what it pulled.
 
-use super::amazon;
 use crate::caller::Lookup;
+use crate::http::registry::MACHINE;
 use crate::{names, proxy};
 use cri::{Credentials, Image, ImageError, Images};
-use image::{Dial, NodeImages};
+use image::NodeImages;
 use kernel::NetNs;
-use runtime::{
-    ImageConfig, ImageFiles, ImageRoot, RootSource, host_image, host_root, is_host_image,
-};
-use std::collections::BTreeSet;
+use runtime::{ImageConfig, ImageFiles, ImageRoot, RootSource, host_image, is_host_image};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A registry that doesn't take a connection within this time is unreachable.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The port of registries.
-const HTTPS: u16 = 443;
+
+/// Who knows a registry's password beside pods' secrets: a node's role, for the cloud's own registry.
+pub(in crate::clusters) trait RegistryLogin: Send + Sync {
+    /// What to show to a registry, if it is one that this is for. May wait.
+    fn credentials(&self, domain: &str) -> Option<Credentials>;
+}
 
 /// A node's images.
 pub(super) struct LabImages {
-    images: NodeImages,
-    dial: Arc<NodeDial>,
-    /// Amazon's own that were pulled.
-    amazon: Mutex<BTreeSet<String>>,
+    pub(super) images: NodeImages,
+    pub(super) login: Option<Arc<dyn RegistryLogin>>,
 }
 
 impl LabImages {
-    pub(super) fn new(images: NodeImages, dial: Arc<NodeDial>) -> Self {
-        Self {
-            images,
-            dial,
-            amazon: Mutex::default(),
-        }
-    }
-
-    fn amazon(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.amazon.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the node itself shows to an image's registry.
+    fn own(&self, reference: &str) -> Option<Credentials> {
+        let login = self.login.as_ref()?;
+        login.credentials(reference.split('/').next()?)
     }
 }
 
@@ -47,21 +40,13 @@ impl Images for LabImages {
         if is_host_image(reference) {
             return Ok(host_image());
         }
-        if let Some(registry) = amazon::registry(reference) {
-            let reached = self.dial.dial(registry, HTTPS);
-            let failed = |error: io::Error| {
-                let why = format!("failed to do request: Head \"https://{registry}/v2/\": {error}");
-                ImageError::Unavailable(reference.to_owned(), why)
-            };
-            reached.map_err(failed)?;
-            self.amazon().insert(reference.to_owned());
-            return Ok(host_image());
-        }
-        self.images.pull(reference, credentials)
+        let mut all = credentials.to_vec();
+        all.extend(self.own(reference));
+        self.images.pull(reference, &all)
     }
 
     fn find(&self, reference: &str) -> Option<Image> {
-        if is_host_image(reference) || self.amazon().contains(reference) {
+        if is_host_image(reference) {
             return Some(host_image());
         }
         self.images.find(reference)
@@ -78,23 +63,30 @@ impl Images for LabImages {
             // The machine's files stay where they are.
             return Ok(());
         }
-        if self.amazon().remove(reference) {
-            return Ok(());
-        }
         self.images.remove(reference)
     }
 }
 
 impl RootSource for LabImages {
     fn root(&self, reference: &str) -> Result<Option<ImageRoot>, String> {
-        if self.amazon().contains(reference) {
-            return Ok(Some(host_root(&crate::guests::environment())));
-        }
         let found = self.images.unpacked(reference);
         let Some(unpacked) = found.map_err(|error| error.to_string())? else {
             return Ok(None);
         };
         let id = self.images.find(reference).map(|image| image.id.0);
+        let (label, machine) = MACHINE;
+        let is_machine = unpacked.config.labels.get(label).map(String::as_str) == Some(machine);
+        if is_machine {
+            return Ok(Some(ImageRoot {
+                id: id.unwrap_or_default(),
+                files: ImageFiles::Machine,
+                config: ImageConfig {
+                    environment: crate::guests::environment(),
+                    ..ImageConfig::default()
+                },
+                hold: Some(Arc::new(unpacked)),
+            }));
+        }
         let config = ImageConfig {
             entrypoint: unpacked.config.entrypoint.clone(),
             command: unpacked.config.cmd.clone(),
@@ -118,7 +110,7 @@ pub(super) struct NodeDial {
     pub(super) lookup: Lookup,
 }
 
-impl Dial for NodeDial {
+impl image::Dial for NodeDial {
     fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let address = match &self.lookup {
             Lookup::Internet(cloud) => proxy::look_up(cloud, host)

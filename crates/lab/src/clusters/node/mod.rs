@@ -1,6 +1,5 @@
 //! Nodes: guests of the lab with a container runtime and a kubelet.
 
-mod amazon;
 mod files;
 mod images;
 mod machine;
@@ -15,6 +14,7 @@ use ::image::{NodeImages, Registries};
 use ::runtime::{NodeOptions, NodeRuntime};
 use cri::Dns;
 use fabric::HostId;
+pub(super) use images::RegistryLogin;
 use images::{LabImages, NodeDial};
 use kernel::guest::Guest;
 use kube_client::Client;
@@ -79,6 +79,8 @@ pub(super) struct Spec {
     pub(super) node_dns: Dns,
     /// How registries' names are looked up.
     pub(super) lookup: Lookup,
+    /// What it shows to registries of its own accord.
+    pub(super) login: Option<Arc<dyn RegistryLogin>>,
     /// Who its server is.
     pub(super) identity: Identity,
 }
@@ -119,19 +121,22 @@ pub(super) fn begin(
     let machine = |error: &dyn std::fmt::Display| {
         ClusterError::Start(io::Error::other(format!("node {}: {error}", spec.name)))
     };
-    let dial = Arc::new(NodeDial {
+    let dial = NodeDial {
         network: place.0.clone(),
         lookup: spec.lookup.clone(),
-    });
+    };
     let registries = Registries::new(ground.bundle.as_bytes(), Vec::new());
     let registries = registries.map_err(|error| machine(&error))?;
     let images = NodeImages::new(
         ground.images.clone(),
         spec.host.as_str(),
-        dial.clone(),
+        Arc::new(dial),
         registries,
     );
-    let images = Arc::new(LabImages::new(images, dial));
+    let images = Arc::new(LabImages {
+        images,
+        login: spec.login.clone(),
+    });
     let host = spec.host.clone();
     let directory = directory(&host);
     let runtime = Arc::new(NodeRuntime::new(NodeOptions {

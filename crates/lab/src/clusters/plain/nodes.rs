@@ -199,6 +199,7 @@ fn spec(
             ..Dns::default()
         },
         lookup: Lookup::Internet(ground.cloud.clone()),
+        login: None,
         identity: Identity {
             certificate: served.certificate,
             key: served.key,

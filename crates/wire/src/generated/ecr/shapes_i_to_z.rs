@@ -14,6 +14,14 @@ shape! { response ImageTagMutabilityExclusionFilter {
     filter_type: Option<ImageTagMutabilityExclusionFilterType> = "", "filterType";
 }  }
 
+shape! { request ListTagsForResourceRequest {
+    resource_arn: String = "resourceArn", "resourceArn";
+}  }
+
+shape! { response ListTagsForResourceResponse {
+    tags: Vec<Tag> = "", "tags";
+}  }
+
 shape! { response Repository {
     created_at: Option<crate::Timestamp> = "", "createdAt";
     encryption_configuration: Option<EncryptionConfiguration> = "", "encryptionConfiguration";
@@ -26,7 +34,23 @@ shape! { response Repository {
     repository_uri: Option<String> = "", "repositoryUri";
 }  }
 
-shape! { request Tag {
-    key: String = "Key", "Key";
-    value: String = "Value", "Value";
+shape! { both Tag {
+    key: Option<String> = "Key", "Key";
+    value: Option<String> = "Value", "Value";
+}  }
+
+shape! { request TagResourceRequest {
+    resource_arn: String = "resourceArn", "resourceArn";
+    tags: Vec<Tag> = "tags", "tags";
+}  }
+
+shape! { response TagResourceResponse {
+}  }
+
+shape! { request UntagResourceRequest {
+    resource_arn: String = "resourceArn", "resourceArn";
+    tag_keys: Vec<String> = "tagKeys", "tagKeys";
+}  }
+
+shape! { response UntagResourceResponse {
 }  }

@@ -15,3 +15,15 @@ closed! { ParameterType {
     StringList = "StringList",
     SecureString = "SecureString",
 } }
+
+closed! { ResourceTypeForTagging {
+    Document = "Document",
+    ManagedInstance = "ManagedInstance",
+    MaintenanceWindow = "MaintenanceWindow",
+    Parameter = "Parameter",
+    PatchBaseline = "PatchBaseline",
+    OpsItem = "OpsItem",
+    OpsMetadata = "OpsMetadata",
+    Automation = "Automation",
+    Association = "Association",
+} }

@@ -5,6 +5,15 @@
 use super::*;
 use crate::json::shape;
 
+shape! { request AddTagsToResourceRequest {
+    resource_id: String = "ResourceId", "ResourceId";
+    resource_type: ResourceTypeForTagging = "ResourceType", "ResourceType";
+    tags: Vec<Tag> = "Tags", "Tags";
+}  }
+
+shape! { response AddTagsToResourceResult {
+}  }
+
 shape! { request DeleteParameterRequest {
     name: String = "Name", "Name";
 }  }
@@ -19,6 +28,17 @@ shape! { request DeleteParametersRequest {
 shape! { response DeleteParametersResult {
     deleted_parameters: Vec<String> = "", "DeletedParameters";
     invalid_parameters: Vec<String> = "", "InvalidParameters";
+}  }
+
+shape! { request DescribeParametersRequest {
+    max_results: Option<i32> = "MaxResults", "MaxResults";
+    next_token: Option<String> = "NextToken", "NextToken";
+    parameter_filters: Vec<ParameterStringFilter> = "ParameterFilters", "ParameterFilters";
+} refuses ["Filters", "Shared"] }
+
+shape! { response DescribeParametersResult {
+    next_token: Option<String> = "", "NextToken";
+    parameters: Vec<ParameterMetadata> = "", "Parameters";
 }  }
 
 shape! { request GetParameterRequest {

@@ -5,6 +5,15 @@
 use super::*;
 use crate::json::shape;
 
+shape! { request ListTagsForResourceRequest {
+    resource_id: String = "ResourceId", "ResourceId";
+    resource_type: ResourceTypeForTagging = "ResourceType", "ResourceType";
+}  }
+
+shape! { response ListTagsForResourceResult {
+    tag_list: Vec<Tag> = "", "TagList";
+}  }
+
 shape! { response Parameter {
     arn: Option<String> = "", "ARN";
     data_type: Option<String> = "", "DataType";
@@ -17,7 +26,35 @@ shape! { response Parameter {
     version: Option<i64> = "", "Version";
 }  }
 
+shape! { response ParameterInlinePolicy {
+    policy_status: Option<String> = "", "PolicyStatus";
+    policy_text: Option<String> = "", "PolicyText";
+    policy_type: Option<String> = "", "PolicyType";
+}  }
+
+shape! { response ParameterMetadata {
+    arn: Option<String> = "", "ARN";
+    allowed_pattern: Option<String> = "", "AllowedPattern";
+    data_type: Option<String> = "", "DataType";
+    description: Option<String> = "", "Description";
+    key_id: Option<String> = "", "KeyId";
+    last_modified_date: Option<crate::Timestamp> = "", "LastModifiedDate";
+    last_modified_user: Option<String> = "", "LastModifiedUser";
+    name: Option<String> = "", "Name";
+    policies: Vec<ParameterInlinePolicy> = "", "Policies";
+    tier: Option<ParameterTier> = "", "Tier";
+    type_: Option<ParameterType> = "", "Type";
+    version: Option<i64> = "", "Version";
+}  }
+
+shape! { request ParameterStringFilter {
+    key: String = "Key", "Key";
+    option: Option<String> = "Option", "Option";
+    values: Vec<String> = "Values", "Values";
+}  }
+
 shape! { request PutParameterRequest {
+    allowed_pattern: Option<String> = "AllowedPattern", "AllowedPattern";
     data_type: Option<String> = "DataType", "DataType";
     description: Option<String> = "Description", "Description";
     name: String = "Name", "Name";
@@ -26,14 +63,23 @@ shape! { request PutParameterRequest {
     tier: Option<ParameterTier> = "Tier", "Tier";
     type_: Option<ParameterType> = "Type", "Type";
     value: String = "Value", "Value";
-} refuses ["AllowedPattern", "KeyId", "Policies"] }
+} refuses ["KeyId", "Policies"] }
 
 shape! { response PutParameterResult {
     tier: Option<ParameterTier> = "", "Tier";
     version: Option<i64> = "", "Version";
 }  }
 
-shape! { request Tag {
-    key: String = "Key", "Key";
-    value: String = "Value", "Value";
+shape! { request RemoveTagsFromResourceRequest {
+    resource_id: String = "ResourceId", "ResourceId";
+    resource_type: ResourceTypeForTagging = "ResourceType", "ResourceType";
+    tag_keys: Vec<String> = "TagKeys", "TagKeys";
+}  }
+
+shape! { response RemoveTagsFromResourceResult {
+}  }
+
+shape! { both Tag {
+    key: Option<String> = "Key", "Key";
+    value: Option<String> = "Value", "Value";
 }  }

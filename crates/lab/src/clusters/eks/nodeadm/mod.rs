@@ -6,6 +6,7 @@
 mod config;
 mod imds;
 mod machine;
+mod registry;
 mod serving;
 mod session;
 
@@ -27,6 +28,7 @@ use imds::{Metadata, MetadataError};
 use kernel::guest::Guest;
 use kube_client::{Client, Config, Credential};
 use machine::Hardware;
+use registry::RoleLogin;
 use serving::ServingError;
 use session::{AwsError, Session};
 use std::io;
@@ -144,6 +146,10 @@ async fn attempt(ground: &Ground, instance: &Instance) -> Result<Joined, JoinErr
     let identity = serving::obtain(&client, &name, &[hardware.address], &authority).await?;
     let labels = hardware.labels().into_iter().chain(config.labels.clone());
     let (capacity, allocatable) = hardware.capacity(config.max_pods);
+    let login = RoleLogin {
+        session: session.clone(),
+        runtime: ground.runtime.clone(),
+    };
     let spec = Spec {
         cluster: super::key(&hardware.region, &config.cluster),
         host,
@@ -159,6 +165,7 @@ async fn attempt(ground: &Ground, instance: &Instance) -> Result<Joined, JoinErr
         cluster_dns: cluster_dns(&config)?,
         node_dns: dns,
         lookup: Lookup::Server(resolver),
+        login: Some(Arc::new(login)),
         identity,
         name: name.clone(),
     };

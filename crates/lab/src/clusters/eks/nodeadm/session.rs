@@ -96,31 +96,50 @@ impl Session {
 
     /// Calls an operation of EC2 by its query.
     pub(super) async fn ec2(&self, query: &str) -> Result<String, AwsError> {
-        self.call("ec2", Method::POST, "/", query).await
+        let form = [(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        )];
+        let host = format!("ec2.{}.amazonaws.com", self.region);
+        self.call("ec2", &host, Method::POST, "/", (&form, query))
+            .await
     }
 
     /// Gets what is at a path of EKS.
     pub(super) async fn eks(&self, path: &str) -> Result<String, AwsError> {
-        self.call("eks", Method::GET, path, "").await
+        let host = format!("eks.{}.amazonaws.com", self.region);
+        self.call("eks", &host, Method::GET, path, (&[], "")).await
+    }
+
+    /// Asks for a password of a region's container registries.
+    pub(super) async fn ecr_token(&self, region: &str) -> Result<String, AwsError> {
+        let operation = [
+            ("content-type", "application/x-amz-json-1.1"),
+            (
+                "x-amz-target",
+                "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+            ),
+        ];
+        let host = format!("api.ecr.{region}.amazonaws.com");
+        self.call("ecr", &host, Method::POST, "/", (&operation, "{}"))
+            .await
     }
 
     async fn call(
         &self,
         service: &'static str,
+        host: &str,
         method: Method,
         path: &str,
-        body: &str,
+        (more, body): (&[(&str, &str)], &str),
     ) -> Result<String, AwsError> {
         let held = self.credentials();
-        let host = format!("{service}.{}.amazonaws.com", self.region);
-        let form = "application/x-www-form-urlencoded; charset=utf-8";
         let mut headers = vec![
-            ("host".to_owned(), host.clone()),
+            ("host".to_owned(), host.to_owned()),
             ("x-amz-security-token".to_owned(), held.token.clone()),
         ];
-        if method == Method::POST {
-            headers.push(("content-type".to_owned(), form.to_owned()));
-        }
+        let more = more.iter();
+        headers.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let signable = Signable {
             method: method.as_str(),
             path,
@@ -140,7 +159,7 @@ impl Session {
             .body(Bytes::copy_from_slice(body.as_bytes()))
             .map_err(|_| AwsError::Call {
                 service,
-                source: CallError::Address(host),
+                source: CallError::Address(host.to_owned()),
             })?;
         let answer = self.caller.send(request).await;
         let answer = answer.map_err(|source| AwsError::Call { service, source })?;
