@@ -43,6 +43,10 @@ pub trait World {
     fn zones(&self, region: &str) -> Vec<String>;
     /// What another stack of the region exports under a name.
     fn export(&self, name: &str) -> Option<String>;
+    /// A stack that uses the export of a name, if there is one.
+    fn importer(&self, _name: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Why an expression gives nothing.

@@ -2,12 +2,17 @@
 //!
 //! For the demos, which use the clouds' APIs as anybody would, and for tests.
 
+use crate::cloud::unix_time;
 use crate::control::Ports;
 use crate::credentials::Credentials;
+use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{SystemTime, UNIX_EPOCH};
+use wire::call::{Call, Caller, read};
+use wire::error::ApiError;
 use wire::query::encode;
+use wire::rest_json::ERROR_TYPE;
 use wire::sigv4::{Key, Signable, sign};
 
 /// The API version of EC2 that requests name.
@@ -101,6 +106,53 @@ impl Client {
             code: document.one("Code").unwrap_or_else(|_| status.to_string()),
             message: document.one("Message").unwrap_or_default(),
         })
+    }
+
+    /// Makes a call of any service; gives its answer as a value.
+    ///
+    /// # Errors
+    /// The service's own; `InternalFailure` where the lab doesn't answer.
+    pub fn call(&self, call: &Call) -> Result<Value, ApiError> {
+        let request = call.request()?;
+        let failed = |error: io::Error| {
+            ApiError::new(
+                "InternalFailure",
+                format!("the lab does not answer: {error}"),
+            )
+        };
+        let host = self.address.to_string();
+        let caller = Caller {
+            access_key: &self.access_key,
+            secret: &self.secret,
+            region: &self.region,
+            host: &host,
+        };
+        let query = match request.query.as_str() {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+        let mut text = format!(
+            "{} {}{query} HTTP/1.1\r\nconnection: close\r\n",
+            request.method, request.path
+        );
+        for (name, value) in request.signed(&caller, unix_time()) {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!(
+            "content-length: {}\r\n\r\n{}",
+            request.body.len(),
+            request.body
+        ));
+        let mut response = String::new();
+        let mut stream = TcpStream::connect(self.address).map_err(failed)?;
+        stream.write_all(text.as_bytes()).map_err(failed)?;
+        stream.read_to_string(&mut response).map_err(failed)?;
+        let (status, body) =
+            split(&response).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        let head = response.split("\r\n\r\n").next().unwrap_or_default();
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let kind = lines.find(|(name, _)| name.eq_ignore_ascii_case(ERROR_TYPE));
+        read(call.service, status, kind.map(|(_, kind)| kind), &body)
     }
 
     fn post(&self, service: &str, body: &str) -> io::Result<(u16, String)> {

@@ -42,5 +42,6 @@ mod proxy;
 pub mod run;
 pub mod snapshot;
 mod socket;
+mod stacks;
 pub mod store;
 pub mod uplink;

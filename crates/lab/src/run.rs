@@ -15,6 +15,7 @@ use crate::metrics;
 use crate::paths::{PathsError, StateDir};
 use crate::presence::{self, Services, Serving};
 use crate::proxy::{self, Admission};
+use crate::stacks::Stacks;
 use crate::store::{Store, StoreError};
 use crate::uplink::{self, UplinkError};
 use crate::{entropy, log};
@@ -176,6 +177,12 @@ impl Lab<'_> {
         };
         let api = Arc::new(self.api(consoles.clone()));
         tokio::spawn(http::serve(aws, api.clone(), None));
+        let stacks = Stacks {
+            cloud: self.cloud.clone(),
+            api: api.clone(),
+            pace: self.options.rules.pace,
+        };
+        tokio::spawn(stacks.follow());
         let (serving, served) = presence::served();
         if let Some(socks) = socks {
             self.enter_networks(api, socks, serving).await;

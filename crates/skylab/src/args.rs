@@ -1,8 +1,12 @@
 //! The command line.
 
 mod cluster;
+mod eks;
 
 pub(crate) use cluster::{Image, Kube, Node};
+pub(crate) use eks::{
+    Create, CreateCluster, CreateGroup, Delete, Eks, Get, Group, Place, Scale, Upgrade, Utils,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -58,6 +62,9 @@ pub(crate) enum Command {
     /// Make, list and delete Kubernetes clusters, stop and start their nodes
     #[command(subcommand)]
     Kube(Kube),
+    /// Make and look after EKS clusters, by eksctl's verbs, flags and files
+    #[command(subcommand)]
+    Eks(Box<Eks>),
     /// Bring, list and remove images that every node of the clusters has
     #[command(subcommand)]
     Image(Image),

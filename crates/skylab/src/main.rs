@@ -52,6 +52,7 @@ fn run(args: Args) -> Result<u8, Failure> {
         Command::Explain(explain) => command::explain::run(&state, explain),
         Command::Capture(capture) => command::capture::run(&state, capture),
         Command::Image(image) => command::image::run(&state, image),
+        Command::Eks(eks) => command::eks::run(&state, *eks),
         Command::Kube(kube) => command::kube::run(&state, kube),
         Command::Program(program) => program::run(program),
         Command::Version => {

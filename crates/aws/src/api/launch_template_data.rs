@@ -114,6 +114,8 @@ fn volume(of: ec2::LaunchTemplateBlockDeviceMappingRequest) -> VolumeData {
         device: of.device_name,
         size: ebs.and_then(|ebs| ebs.volume_size),
         kind: words(ebs.and_then(|ebs| ebs.volume_type)),
+        iops: ebs.and_then(|ebs| ebs.iops),
+        throughput: ebs.and_then(|ebs| ebs.throughput),
         delete_on_termination: ebs.and_then(|ebs| ebs.delete_on_termination),
     }
 }
@@ -182,6 +184,8 @@ fn wire_volume(of: &VolumeData) -> ec2::LaunchTemplateBlockDeviceMapping {
         device_name: of.device.clone(),
         ebs: Some(ec2::LaunchTemplateEbsBlockDevice {
             delete_on_termination: of.delete_on_termination,
+            iops: of.iops,
+            throughput: of.throughput,
             volume_size: of.size,
             volume_type: parsed(of.kind.as_ref()),
             ..Default::default()
@@ -351,6 +355,8 @@ fn launch_volume(of: &VolumeData) -> ec2::BlockDeviceMapping {
         device_name: of.device.clone(),
         ebs: Some(ec2::EbsBlockDevice {
             delete_on_termination: of.delete_on_termination,
+            iops: of.iops,
+            throughput: of.throughput,
             volume_size: of.size,
             volume_type: parsed(of.kind.as_ref()),
             ..Default::default()

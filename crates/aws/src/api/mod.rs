@@ -5,6 +5,7 @@ mod account;
 pub(crate) mod auto_scaling;
 mod certificate;
 pub mod classic_load_balancer;
+pub mod cloudformation;
 mod describe;
 mod dhcp_options;
 pub mod ecr;

@@ -129,6 +129,10 @@ pub struct VolumeData {
     pub size: Option<i32>,
     /// Its type.
     pub kind: Option<String>,
+    /// Its input and output operations a second.
+    pub iops: Option<i32>,
+    /// Its throughput in MiB a second.
+    pub throughput: Option<i32>,
     /// Whether it goes with the instance.
     pub delete_on_termination: Option<bool>,
 }

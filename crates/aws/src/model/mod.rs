@@ -10,6 +10,7 @@ pub mod capacity;
 pub mod certificate;
 pub mod classic_load_balancer;
 pub mod client_token;
+pub mod cloudformation;
 pub mod dhcp_options;
 pub mod ecr;
 pub mod eks;

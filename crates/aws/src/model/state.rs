@@ -256,6 +256,10 @@ tables! {
     ssm_parameters: String => ssm::Parameter,
     /// Repositories for container images, by region and name.
     ecr_repositories: String => ecr::Repository,
+    /// CloudFormation's stacks, deleted ones too, by ARN.
+    stacks: String => ::cloudformation::Stack,
+    /// Their change sets, by ARN.
+    change_sets: String => cloudformation::ChangeSet,
     /// What can be launched, by region, where the user set it.
     capacity: String => capacity::Capacity,
     /// Idempotency tokens, by region, operation and token.

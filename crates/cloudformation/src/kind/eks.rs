@@ -27,7 +27,6 @@ pub(super) const KINDS: &[Kind] = &[
             "CertificateAuthorityData",
             "ClusterSecurityGroupId",
             "Endpoint",
-            "Id",
             "OpenIdConnectIssuerUrl",
         ],
         create: create_cluster,
@@ -170,8 +169,7 @@ fn create_cluster(ask: &Ask<'_>) -> Steps {
             "/cluster/resourcesVpcConfig/clusterSecurityGroupId",
         )
         .learns("Endpoint", "/cluster/endpoint")
-        .learns("OpenIdConnectIssuerUrl", "/cluster/identity/oidc/issuer")
-        .perhaps("Id", "/cluster/id");
+        .learns("OpenIdConnectIssuerUrl", "/cluster/identity/oidc/issuer");
     Ok(vec![made, ready])
 }
 

@@ -102,3 +102,38 @@ fn properties_that_a_type_does_not_have_or_lacks_are_refused() {
         Err("Property CidrBlock cannot be empty.".to_owned())
     );
 }
+
+/// A physical id is learned once: what a later step learns under the same name would take its place.
+#[test]
+fn a_clusters_id_is_its_name() {
+    let properties = json!({ "Name": "demo", "RoleArn": "arn:r", "ResourcesVpcConfig": {} });
+    let place = Place {
+        account: "1".to_owned(),
+        region: "us-west-2".to_owned(),
+        stack: "s".to_owned(),
+        id: "arn".to_owned(),
+    };
+    let ask = Ask {
+        properties: properties.as_object().unwrap(),
+        before: None,
+        known: &BTreeMap::new(),
+        place: &place,
+        logical: "ControlPlane",
+        suffix: "X",
+        stack_tags: &BTreeMap::new(),
+    };
+    let steps = find("AWS::EKS::Cluster").unwrap().create(&ask).unwrap();
+    let answer = json!({ "cluster": {
+        "name": "demo", "arn": "arn:c", "status": "ACTIVE", "endpoint": "https://x",
+        "certificateAuthority": { "data": "PEM" }, "identity": { "oidc": { "issuer": "https://i" } },
+        "resourcesVpcConfig": { "clusterSecurityGroupId": "sg-1" },
+    } });
+    let mut known = BTreeMap::new();
+    for step in steps {
+        match step.judge(&Ok(answer.clone()), &known) {
+            crate::Verdict::Done(learned) => known.extend(learned),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(known[ID], "demo");
+}

@@ -111,9 +111,10 @@ fn converge(stack: &mut Stack, world: &dyn World, now: i64) {
         );
         return fail(stack, reason, now);
     }
+    let done = |of: &Resource| of.settled() && visited(stack, of);
     let all = wanted
         .keys()
-        .all(|logical| stack.resource(logical).is_some_and(Resource::settled));
+        .all(|logical| stack.resource(logical).is_some_and(done));
     if !busy && all {
         converged(stack, &template, &wanted, world, now);
     }
@@ -385,10 +386,7 @@ fn clean(stack: &mut Stack, now: i64) {
             .as_ref()
             .is_some_and(|doing| doing.verb == Verb::Delete)
     };
-    let failed = |of: &Resource| {
-        of.status == ResourceStatus::new(Verb::Delete, Progress::Failed)
-            && of.visited == stack.operations
-    };
+    let failed = |of: &Resource| failed_to_go(of) && of.visited == stack.operations;
     let fresh = |of: &&Resource| of.doomed && !of.gone() && !deleting(of) && !failed(of);
     let free: Vec<u32> = stack
         .resources
@@ -397,11 +395,12 @@ fn clean(stack: &mut Stack, now: i64) {
         .filter(|of| !needed(stack, of))
         .map(|of| of.serial)
         .collect();
+    let deleting = stack.resources.iter().any(|of| of.doomed && deleting(of));
+    if free.is_empty() && !deleting {
+        return cleaned(stack, now);
+    }
     for serial in free {
         begin_deletion(stack, serial, now);
-    }
-    if !stack.resources.iter().any(|of| of.doomed && deleting(of)) {
-        cleaned(stack, now);
     }
 }
 
@@ -447,6 +446,11 @@ fn begin_deletion(stack: &mut Stack, serial: u32, now: i64) {
     );
 }
 
+/// Whether a resource could not be deleted.
+fn failed_to_go(of: &Resource) -> bool {
+    of.status == ResourceStatus::new(Verb::Delete, Progress::Failed)
+}
+
 /// Nothing more can be deleted.
 fn cleaned(stack: &mut Stack, now: i64) {
     let left: Vec<String> = stack
@@ -455,10 +459,12 @@ fn cleaned(stack: &mut Stack, now: i64) {
         .filter(|of| of.doomed && !of.gone())
         .map(|of| of.logical.clone())
         .collect();
+    let failed = stack.resources.iter().filter(|of| failed_to_go(of));
+    let failed: Vec<String> = failed.map(|of| of.logical.clone()).collect();
     let reason = || {
+        let failed = failed.join(", ");
         Some(format!(
-            "The following resource(s) failed to delete: [{}]. ",
-            left.join(", ")
+            "The following resource(s) failed to delete: [{failed}]. "
         ))
     };
     match stack.status {

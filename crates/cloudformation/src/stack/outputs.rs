@@ -5,7 +5,7 @@ use crate::scope::{Known, Scope, Unanswered, World};
 use crate::step::ID;
 use crate::{Template, TemplateError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// An output's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl Stack {
         template: &Template,
         world: &dyn World,
         ask: impl FnOnce(&Scope<'_>) -> T,
-    ) -> (T, std::collections::BTreeSet<String>) {
+    ) -> (T, BTreeSet<String>) {
         let place = self.place();
         let known = |logical: &str| {
             let resource = self.resource(logical)?;
@@ -79,13 +79,14 @@ impl Stack {
             Ok::<_, Unanswered>(outputs)
         });
         let outputs = outputs?;
-        let ours: BTreeMap<&str, ()> = self
+        self.check_uses(&outputs, world)?;
+        let ours: BTreeSet<&str> = self
             .outputs
             .iter()
-            .filter_map(|output| Some((output.export.as_deref()?, ())))
+            .filter_map(|output| output.export.as_deref())
             .collect();
         let exports = outputs.iter().filter_map(|output| output.export.as_deref());
-        let mut foreign = exports.filter(|name| !ours.contains_key(name));
+        let mut foreign = exports.filter(|name| !ours.contains(name));
         match foreign.find(|name| world.export(name).is_some()) {
             Some(name) => Err(TemplateError::Parameter(format!(
                 "Export with name {name} is already exported by another stack"
@@ -93,5 +94,24 @@ impl Stack {
             .into()),
             None => Ok(outputs),
         }
+    }
+
+    /// Refuses to change exports that others use.
+    fn check_uses(&self, outputs: &[StackOutput], world: &dyn World) -> Result<(), TemplateError> {
+        let kept = |old: &StackOutput| {
+            outputs
+                .iter()
+                .any(|new| new.export == old.export && new.value == old.value)
+        };
+        for old in self.outputs.iter().filter(|old| !kept(old)) {
+            if let Some(name) = &old.export
+                && let Some(user) = world.importer(name)
+            {
+                return Err(TemplateError::Parameter(format!(
+                    "Export {name} cannot be updated as it is in use by {user}"
+                )));
+            }
+        }
+        Ok(())
     }
 }

@@ -95,7 +95,7 @@ impl StackStatus {
 }
 
 /// What is done with a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verb {
     /// It is made.
     Create,

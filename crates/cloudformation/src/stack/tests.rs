@@ -216,7 +216,8 @@ fn a_failed_update_brings_back_what_was() {
         + "
   X: { Value: 1, Export: { Name: taken } }";
     stack.update(definition(&next), &Outside, 3);
-    run(&mut stack, &[]);
+    let calls = run(&mut stack, &[]);
+    place(&calls, "CreateSecurityGroup Group");
     assert_eq!(stack.status, StackStatus::UpdateRollbackComplete);
     assert_eq!(stack.resource("Group").unwrap().physical, group);
     assert_eq!(stack.definition.template, NETWORK);
@@ -300,4 +301,30 @@ fn templates_that_cannot_be_say_why() {
     ] {
         assert_eq!(Template::read(template).unwrap_err().to_string(), words);
     }
+}
+
+#[test]
+fn what_cannot_be_deleted_keeps_what_it_needs() {
+    let mut stack = create(NETWORK, OnFailure::Rollback);
+    run(&mut stack, &[]);
+    stack.delete(&[], &Outside, 2);
+    while let Some(due) = stack.due().into_iter().next() {
+        let answer = match due.logical.as_str() {
+            "Group" => Err(ApiError::new("Denied", "no")),
+            _ => Ok(anything(&due, 1)),
+        };
+        stack.learn(&due, due.judge(&answer), &Outside, 3);
+    }
+    assert_eq!(stack.status, StackStatus::DeleteFailed);
+    let reason = "The following resource(s) failed to delete: [Group]. ";
+    assert_eq!(stack.reason.as_deref(), Some(reason));
+    assert_eq!(
+        stack.resource("VPC").map(|of| of.status.to_string()),
+        None,
+        "what is doomed isn't wanted"
+    );
+    // Deleted again, the group may be left where it is.
+    stack.delete(&["Group".to_owned()], &Outside, 4);
+    run(&mut stack, &[]);
+    assert_eq!(stack.status, StackStatus::DeleteComplete);
 }

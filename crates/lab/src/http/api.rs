@@ -51,7 +51,7 @@ impl Keys {
 
 /// AWS's APIs of one lab.
 pub struct Api {
-    cloud: Cloud,
+    pub(super) cloud: Cloud,
     keys: Keys,
     rules: Rules,
     consoles: Consoles,
@@ -60,11 +60,12 @@ pub struct Api {
 
 /// The services that answer here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Service {
+pub(super) enum Service {
     Acm,
     AutoScaling,
     /// The first generation of load balancers.
     ClassicLoadBalancing,
+    CloudFormation,
     Ec2,
     Ecr,
     Eks,
@@ -76,10 +77,11 @@ enum Service {
 }
 
 /// A request, understood.
-enum Operation {
+pub(super) enum Operation {
     Acm(wire::acm::Request),
     AutoScaling(wire::autoscaling::Request),
     ClassicLoadBalancing(wire::elb::Request),
+    CloudFormation(wire::cloudformation::Request),
     Ec2(wire::ec2::Request),
     Ecr(wire::ecr::Request),
     Eks(wire::eks::Request),
@@ -91,10 +93,11 @@ enum Operation {
 
 impl Service {
     /// The service of a name in signatures.
-    fn of(name: &str, call: &Call) -> Option<Self> {
+    pub(super) fn of(name: &str, call: &Call) -> Option<Self> {
         Some(match name {
             "acm" => Self::Acm,
             "autoscaling" => Self::AutoScaling,
+            "cloudformation" => Self::CloudFormation,
             "ec2" => Self::Ec2,
             "ecr" => Self::Ecr,
             "eks" => Self::Eks,
@@ -121,6 +124,7 @@ impl Service {
         match self {
             Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
+            Self::CloudFormation => "cloudformation",
             Self::Ec2 => "ec2",
             Self::Ecr => "ecr",
             Self::Eks => "eks",
@@ -146,6 +150,7 @@ impl Service {
             Self::Acm | Self::Ecr | Self::Ssm => error.json(),
             Self::AutoScaling => error.query(wire::autoscaling::NAMESPACE, id),
             Self::ClassicLoadBalancing => error.query(wire::elb::NAMESPACE, id),
+            Self::CloudFormation => error.query(wire::cloudformation::NAMESPACE, id),
             Self::Ec2 => error.ec2(id),
             Self::Eks => error.rest_json(),
             Self::Iam => error.query(wire::iam::NAMESPACE, id),
@@ -156,11 +161,12 @@ impl Service {
 }
 
 impl Operation {
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Acm(request) => request.name(),
             Self::AutoScaling(request) => request.name(),
             Self::ClassicLoadBalancing(request) => request.name(),
+            Self::CloudFormation(request) => request.name(),
             Self::Ec2(request) => request.name(),
             Self::Ecr(request) => request.name(),
             Self::Eks(request) => request.name(),
@@ -290,7 +296,7 @@ impl Api {
         };
         let Some(service) = Service::of(&named, call) else {
             let message = format!(
-                "Skylab does not have the service {named:?} yet; it has acm, autoscaling, ec2, ecr, eks, elasticloadbalancing, iam, ssm and sts"
+                "Skylab does not have the service {named:?} yet; it has acm, autoscaling, cloudformation, ec2, ecr, eks, elasticloadbalancing, iam, ssm and sts"
             );
             return (Service::Sts, UNKNOWN, Err(unsupported(message)));
         };
@@ -327,26 +333,36 @@ impl Api {
         Ok((claim.service, claim.region, Some(verified.caller)))
     }
 
-    async fn carry_out(&self, asked: Asked, region: String, id: &str) -> Result<String, ApiError> {
-        let snapshot = self.cloud.snapshot();
-        let context = Context {
+    /// What a caller asks in a region, now.
+    pub(super) fn context(
+        &self,
+        region: String,
+        caller: Option<&Caller>,
+    ) -> Result<Context, ApiError> {
+        Ok(Context {
             region,
             now: unix_time(),
             pace: self.rules.pace,
             quotas: self.rules.quotas,
-            caller: asked
-                .caller
-                .as_ref()
-                .map(|caller| caller.arn.clone())
-                .unwrap_or_default(),
+            caller: caller.map(|caller| caller.arn.clone()).unwrap_or_default(),
             entropy: entropy::bytes()
                 .map_err(|error| ApiError::new("InternalError", error.to_string()))?,
-        };
-        let place = Place {
+        })
+    }
+
+    /// What operations need besides the state.
+    pub(super) fn place(&self) -> Place {
+        Place {
             consoles: self.consoles.clone(),
             seal: self.keys.seal.clone(),
             issuers: self.issuers.clone(),
-        };
+        }
+    }
+
+    async fn carry_out(&self, asked: Asked, region: String, id: &str) -> Result<String, ApiError> {
+        let snapshot = self.cloud.snapshot();
+        let context = self.context(region, asked.caller.as_ref())?;
+        let place = self.place();
         if reads(&asked.operation) {
             return run(&snapshot.state, &context, asked, id, &place).map(|answer| answer.body);
         }
@@ -370,16 +386,16 @@ impl Api {
 const GLOBAL: &str = "us-east-1";
 
 /// A request, understood, and who made it.
-struct Asked {
-    service: Service,
-    operation: Operation,
-    parameters: Node,
-    path: String,
-    caller: Option<Caller>,
+pub(super) struct Asked {
+    pub(super) service: Service,
+    pub(super) operation: Operation,
+    pub(super) parameters: Node,
+    pub(super) path: String,
+    pub(super) caller: Option<Caller>,
 }
 
 /// What operations need besides the state.
-struct Place {
+pub(super) struct Place {
     consoles: Consoles,
     seal: Seal,
     issuers: Arc<IssuerBook>,
@@ -391,7 +407,7 @@ fn unsupported(message: String) -> ApiError {
     error
 }
 
-fn run(
+pub(super) fn run(
     state: &State,
     context: &Context,
     asked: Asked,
@@ -418,6 +434,9 @@ fn run(
         Operation::ClassicLoadBalancing(request) => {
             aws::api::classic_load_balancer::answer(state, context, request, id)
         }
+        Operation::CloudFormation(request) => {
+            aws::api::cloudformation::answer(state, context, request, id)
+        }
         Operation::Ec2(request) => {
             let console = |instance: &InstanceId| Some(place.consoles.read(instance));
             aws::api::ec2(state, context, request, id, &console)
@@ -434,7 +453,7 @@ fn run(
 }
 
 /// Whether an operation only looks: then the published snapshot is enough.
-fn reads(operation: &Operation) -> bool {
+pub(super) fn reads(operation: &Operation) -> bool {
     // Sessions are nowhere stored.
     matches!(operation, Operation::Sts(_)) || aws::api::reads_only(operation.name())
 }
@@ -448,7 +467,7 @@ impl Call {
         }
     }
 
-    fn operation(&self, service: Service, body: &[u8]) -> Result<Operation, ApiError> {
+    pub(super) fn operation(&self, service: Service, body: &[u8]) -> Result<Operation, ApiError> {
         if service == Service::Eks {
             let call = wire::rest_json::Call {
                 method: &self.method,
@@ -474,6 +493,9 @@ impl Call {
             }
             // Read above: it names no action.
             Service::Eks => Err(unsupported(action.to_owned())),
+            Service::CloudFormation => {
+                aws::api::cloudformation::parse(action, &parameters).map(Operation::CloudFormation)
+            }
             Service::Ec2 => wire::ec2::Request::parse(action, &parameters).map(Operation::Ec2),
             Service::Ecr => wire::ecr::Request::parse(action, body).map(Operation::Ecr),
             Service::Iam => aws::api::iam::parse(action, &parameters).map(Operation::Iam),

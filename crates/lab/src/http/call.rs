@@ -5,6 +5,7 @@ use crate::cloud::unix_time;
 use aws::identity::Verified;
 use aws::model::State;
 use http::request::Parts;
+use wire::call::Unsigned;
 use wire::error::ApiError;
 use wire::query::{Node, pairs};
 use wire::sigv4::Signable;
@@ -16,6 +17,21 @@ pub(super) struct Call {
     pub(super) query: String,
     headers: Vec<(String, String)>,
     parameters: Vec<(String, String)>,
+}
+
+impl From<Unsigned> for Call {
+    /// A request that is made in this process.
+    fn from(request: Unsigned) -> Self {
+        let mut parameters = pairs(&request.query);
+        parameters.extend(pairs(&request.body));
+        Self {
+            method: request.method.to_owned(),
+            path: request.path,
+            query: request.query,
+            headers: request.headers,
+            parameters,
+        }
+    }
 }
 
 impl Call {

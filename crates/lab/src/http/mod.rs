@@ -3,6 +3,7 @@
 mod api;
 mod call;
 mod guard;
+mod on_behalf;
 pub(crate) mod registry;
 mod request_id;
 

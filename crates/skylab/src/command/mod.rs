@@ -4,6 +4,7 @@ pub(crate) mod capacity;
 pub(crate) mod capture;
 pub(crate) mod demo;
 pub(crate) mod down;
+pub(crate) mod eks;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod explain;

@@ -20,5 +20,6 @@ mod scaling;
 mod sigkill;
 mod slice;
 mod snapshot;
+mod stacks;
 mod terraform;
 mod walkthrough;

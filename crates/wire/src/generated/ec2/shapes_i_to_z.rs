@@ -581,9 +581,11 @@ shape! { response LaunchTemplateEbsBlockDevice {
 
 shape! { request LaunchTemplateEbsBlockDeviceRequest {
     delete_on_termination: Option<bool> = "DeleteOnTermination", "DeleteOnTermination";
+    iops: Option<i32> = "Iops", "Iops";
+    throughput: Option<i32> = "Throughput", "Throughput";
     volume_size: Option<i32> = "VolumeSize", "VolumeSize";
     volume_type: Option<VolumeType> = "VolumeType", "VolumeType";
-} refuses ["EbsCardIndex", "Encrypted", "Iops", "KmsKeyId", "SnapshotId", "Throughput", "VolumeInitializationRate"] }
+} refuses ["EbsCardIndex", "Encrypted", "KmsKeyId", "SnapshotId", "VolumeInitializationRate"] }
 
 shape! { response LaunchTemplateElasticInferenceAcceleratorResponse {
     count: Option<i32> = "", "count";

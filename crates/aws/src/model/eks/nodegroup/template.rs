@@ -115,6 +115,8 @@ fn volume(size: i32) -> VolumeData {
         size: Some(size),
         kind: Some("gp3".to_owned()),
         delete_on_termination: Some(true),
+        iops: None,
+        throughput: None,
     }
 }
 
