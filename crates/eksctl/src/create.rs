@@ -4,7 +4,7 @@ use crate::config::{Addon, CIDR, ClusterConfig, NodeGroup};
 use crate::family::Family;
 use crate::subnets::{Zone, cut};
 use crate::template::{Boot, cluster_stack, group_stack};
-use crate::{Error, Level, Means, VERSION, service_account, stack, template, utils};
+use crate::{Error, Level, Means, VERSION, identity_provider, service_account, stack, template};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wire::call::Service::{Ec2, Eks, Ssm};
@@ -75,7 +75,7 @@ pub fn cluster(means: &dyn Means, config: &mut ClusterConfig) -> Result<(), Erro
     let path = means.write_kubeconfig(&described, &region)?;
     means.say(Level::Success, &format!("saved kubeconfig as \"{path}\""));
     if config.iam.with_oidc || !config.iam.service_accounts.is_empty() {
-        utils::associate_provider(means, &name)?;
+        identity_provider::associate(means, &name)?;
     } else {
         info("no tasks");
     }
@@ -414,7 +414,7 @@ fn own_group(
     let image =
         image.ok_or_else(|| Error::Invalid(format!("no image for Kubernetes {version}")))?;
     let described = describe(means, cluster)?;
-    let user_data = utils::user_data(&described, &group.name, family);
+    let user_data = template::user_data(&described, &group.name, family);
     let boot = Boot {
         image,
         user_data: &user_data,

@@ -1,7 +1,7 @@
 //! `delete cluster`, `delete nodegroup`, `delete addon`.
 
 use crate::template::{cluster_stack, group_stack};
-use crate::{Error, Level, Means, create, stack, utils};
+use crate::{Error, Level, Means, create, identity_provider, stack};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wire::call::Service::{ClassicLoadBalancing, Eks, Iam, LoadBalancing};
@@ -45,7 +45,7 @@ pub fn cluster(means: &dyn Means, name: &str) -> Result<(), Error> {
         stack::settle(means, stack, &["DELETE_COMPLETE"])?;
     }
     if let Some(described) = &described
-        && let Some(arn) = utils::provider(means, described)?
+        && let Some(arn) = identity_provider::find(means, described)?
     {
         means.call(
             Iam,

@@ -1,6 +1,6 @@
 //! `get`: what there is, as a table or as JSON.
 
-use crate::{Error, Means, stack};
+use crate::{Error, Level, Means, stack};
 use serde_json::{Value, json};
 use wire::call::Service::Eks;
 
@@ -231,5 +231,27 @@ pub fn service_accounts(means: &dyn Means, cluster: &str, json: bool) -> Result<
             ]
         },
     );
+    Ok(())
+}
+
+/// Shows a cluster's stacks.
+///
+/// # Errors
+/// CloudFormation refuses.
+pub fn stacks(means: &dyn Means, cluster: &str) -> Result<(), Error> {
+    let stacks = stack::of_cluster(means, cluster)?;
+    if stacks.is_empty() {
+        return Err(Error::Invalid(format!(
+            "no eksctl-managed CloudFormation stacks found for {cluster:?}"
+        )));
+    }
+    for stack in stacks {
+        let text = serde_json::to_string_pretty(stack.value()).unwrap_or_default();
+        means.say(
+            Level::Info,
+            &format!("stack \"{}\" is {}", stack.name, stack.status),
+        );
+        means.print(&text);
+    }
     Ok(())
 }

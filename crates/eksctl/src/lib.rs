@@ -3,7 +3,7 @@
 //! * [`config`]: the ClusterConfig file, and what it is without a word; [`subnets`]: how a VPC is cut.
 //! * [`template`]: a cluster's, a node group's and a service account's stacks as CloudFormation templates.
 //! * [`Means`]: the public APIs of AWS and Kubernetes, a terminal and a clock; whoever runs this brings them.
-//! * [`create`], [`delete`], [`get`], [`change`], [`utils`]: the verbs.
+//! * [`create`], [`delete`], [`get`], [`change`], [`service_account`], [`identity_provider`], [`kubeconfig`]: the verbs.
 //!
 //! Nothing here knows the lab: with other means it runs against AWS.
 //! <https://docs.aws.amazon.com/eks/latest/eksctl/what-is-eksctl.html>
@@ -15,12 +15,13 @@ pub mod delete;
 mod error;
 pub mod family;
 pub mod get;
+pub mod identity_provider;
+pub mod kubeconfig;
 mod means;
 pub mod service_account;
 mod stack;
 pub mod subnets;
 pub mod template;
-pub mod utils;
 
 pub use error::Error;
 pub use means::{Level, Means};

@@ -4,7 +4,7 @@
 
 use crate::config::ServiceAccount;
 use crate::template::account_stack;
-use crate::{Error, Level, Means, create, stack, template, utils};
+use crate::{Error, Level, Means, create, identity_provider, stack, template};
 use serde_json::{Value, json};
 
 /// The annotation by which pods with the account get the role.
@@ -29,7 +29,7 @@ pub fn create(
         means.say(Level::Warning, "metadata of serviceaccounts that exist in Kubernetes will be updated, as --override-existing-serviceaccounts was set");
     }
     let described = create::describe(means, cluster)?;
-    let provider = utils::provider(means, &described)?.ok_or_else(|| {
+    let provider = identity_provider::find(means, &described)?.ok_or_else(|| {
         Error::Invalid("unable to create iamserviceaccount(s) without IAM OIDC provider enabled; run: utils associate-iam-oidc-provider --approve".to_owned())
     })?;
     means.say(Level::Info, &format!("1 task: {{ 2 sequential sub-tasks: {{ create IAM role for serviceaccount \"{of}\", create serviceaccount \"{of}\" }} }}"));

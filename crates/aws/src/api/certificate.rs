@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/acm/latest/APIReference/Welcome.html>
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Call, Outcome, answered, dispatch};
 use crate::model::certificate::{
     self, Certificate, KeyAlgorithm as Algorithm, NewImport, NewRequest, Origin, Validation, tags,
 };
@@ -18,33 +18,20 @@ use wire::{Blob, Timestamp};
 /// # Errors
 /// ACM's own; the state is as it was.
 pub fn certificate(state: &State, context: &Context, request: Request) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => acm::respond(&$function(&mut call, *input)?),)*
-            }
-        };
-    }
-    let body = answer! {
-        ImportCertificate => import,
-        RequestCertificate => request_certificate,
-        DescribeCertificate => describe,
-        GetCertificate => get,
-        ListCertificates => list,
-        DeleteCertificate => delete,
-        AddTagsToCertificate => add_tags,
-        RemoveTagsFromCertificate => remove_tags,
-        ListTagsForCertificate => list_tags,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |_operation, output| acm::respond(&output), {
+                    ImportCertificate => import,
+                    RequestCertificate => request_certificate,
+                    DescribeCertificate => describe,
+                    GetCertificate => get,
+                    ListCertificates => list,
+                    DeleteCertificate => delete,
+                    AddTagsToCertificate => add_tags,
+                    RemoveTagsFromCertificate => remove_tags,
+                    ListTagsForCertificate => list_tags,
+            }),
+        )
     })
 }
 

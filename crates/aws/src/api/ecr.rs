@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html>
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Call, Outcome, answered};
 use crate::identity::{Party, Seal, Session};
 use crate::model::ecr as model;
 use crate::model::{Context, Refusal, State};
@@ -29,24 +29,16 @@ pub fn answer(
     party: Party<'_>,
     request: Request,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    let body = match request {
-        Request::CreateRepository(asked) => respond(&create(&mut call, *asked)?),
-        Request::DescribeRepositories(asked) => respond(&describe(&call, &asked)?),
-        Request::DeleteRepository(asked) => respond(&delete(&mut call, &asked)?),
-        Request::ListTagsForResource(asked) => respond(&list_tags(&call, &asked)?),
-        Request::TagResource(asked) => respond(&tag(&mut call, *asked)?),
-        Request::UntagResource(asked) => respond(&untag(&mut call, &asked)?),
-        Request::GetAuthorizationToken(_) => respond(&token(&call, party)?),
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(match request {
+            Request::CreateRepository(asked) => respond(&create(call, *asked)?),
+            Request::DescribeRepositories(asked) => respond(&describe(call, &asked)?),
+            Request::DeleteRepository(asked) => respond(&delete(call, &asked)?),
+            Request::ListTagsForResource(asked) => respond(&list_tags(call, &asked)?),
+            Request::TagResource(asked) => respond(&tag(call, *asked)?),
+            Request::UntagResource(asked) => respond(&untag(call, &asked)?),
+            Request::GetAuthorizationToken(_) => respond(&token(call, party)?),
+        })
     })
 }
 

@@ -78,15 +78,39 @@ impl From<Refusal> for ApiError {
 /// What operations answer with when they refuse.
 type Outcome<T> = Result<T, ApiError>;
 
+/// Carries out whatever operation a request is: gives the call to the function that stands beside the operation's
+/// name, and its output, with that name, to the service's own way of answering.
 macro_rules! dispatch {
-    ($call:ident, $request:ident, $id:ident, { $($operation:ident => $module:ident :: $function:ident,)* }) => {
+    ($call:expr, $request:ident, |$name:ident, $output:ident| $answer:expr,
+     { $($operation:ident => $($function:ident)::+,)* }) => {
         match $request {
             $(Request::$operation(input) => {
-                let output = $module::$function(&mut $call, *input)?;
-                wire::ec2::respond(stringify!($operation), &output, $id)
+                let $name = stringify!($operation);
+                let $output = $($function)::+($call, *input)?;
+                $answer
             })*
         }
     };
+}
+use dispatch;
+
+/// Carries out an operation on a copy of the state, which is kept unless the operation only reads.
+fn answered(
+    state: &State,
+    context: &Context,
+    operation: &str,
+    carry_out: impl FnOnce(&mut Call<'_>) -> Outcome<String>,
+) -> Outcome<Answer> {
+    let mut call = Call {
+        state: state.clone(),
+        context,
+        console: &|_| None,
+    };
+    let body = carry_out(&mut call)?;
+    Ok(Answer {
+        body,
+        state: (!reads_only(operation)).then_some(call.state),
+    })
 }
 
 impl Call<'_> {
@@ -143,7 +167,7 @@ pub fn ec2(
         context,
         console,
     };
-    let body = dispatch!(call, request, request_id, {
+    let body = dispatch!(&mut call, request, |operation, output| wire::ec2::respond(operation, &output, request_id), {
         CreateVpc => vpc::create,
         DeleteVpc => vpc::delete,
         DescribeVpcs => vpc::describe,

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/systems-manager/latest/APIReference/Welcome.html>
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Call, Outcome, answered};
 use crate::model::ssm::{self as model, Kind, NewParameter};
 use crate::model::{Context, Refusal, State};
 use wire::Timestamp;
@@ -17,27 +17,19 @@ const MOST_NAMES: usize = 10;
 /// # Errors
 /// Systems Manager's own; the state is as it was.
 pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    let body = match request {
-        Request::GetParameter(asked) => respond(&get(&call, &asked)?),
-        Request::GetParameters(asked) => respond(&get_several(&call, *asked)?),
-        Request::GetParametersByPath(asked) => respond(&get_by_path(&call, &asked)?),
-        Request::PutParameter(asked) => respond(&put(&mut call, *asked)?),
-        Request::DescribeParameters(asked) => respond(&describe(&call, &asked)?),
-        Request::ListTagsForResource(asked) => respond(&list_tags(&call, &asked)?),
-        Request::AddTagsToResource(asked) => respond(&add_tags(&mut call, *asked)?),
-        Request::RemoveTagsFromResource(asked) => respond(&remove_tags(&mut call, &asked)?),
-        Request::DeleteParameter(asked) => respond(&delete(&mut call, &asked)?),
-        Request::DeleteParameters(asked) => respond(&delete_several(&mut call, *asked)?),
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(match request {
+            Request::GetParameter(asked) => respond(&get(call, &asked)?),
+            Request::GetParameters(asked) => respond(&get_several(call, *asked)?),
+            Request::GetParametersByPath(asked) => respond(&get_by_path(call, &asked)?),
+            Request::PutParameter(asked) => respond(&put(call, *asked)?),
+            Request::DescribeParameters(asked) => respond(&describe(call, &asked)?),
+            Request::ListTagsForResource(asked) => respond(&list_tags(call, &asked)?),
+            Request::AddTagsToResource(asked) => respond(&add_tags(call, *asked)?),
+            Request::RemoveTagsFromResource(asked) => respond(&remove_tags(call, &asked)?),
+            Request::DeleteParameter(asked) => respond(&delete(call, &asked)?),
+            Request::DeleteParameters(asked) => respond(&delete_several(call, *asked)?),
+        })
     })
 }
 

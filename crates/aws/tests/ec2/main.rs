@@ -20,6 +20,7 @@ mod filtering;
 mod fuzz;
 mod ground;
 mod iam;
+mod identity;
 mod instance;
 mod kubernetes_node;
 mod listener_rule;

@@ -4,11 +4,13 @@ mod cluster;
 mod managed;
 mod role;
 mod unmanaged;
+mod user_data;
 
 pub use cluster::cluster;
 pub use managed::managed;
 pub use role::service_account;
 pub use unmanaged::{Boot, unmanaged};
+pub(crate) use user_data::user_data;
 
 use serde_json::{Map, Value, json};
 

@@ -45,11 +45,9 @@ impl Guests {
         machine.disks = instance.disks;
         if !machine.initialised {
             machine.initialised = true;
-            // Nodes' images look at it themselves, unless it is a script.
             let node = image::find(instance.image.as_str()).is_some_and(|of| of.kubernetes_node);
-            let data = instance.user_data.as_ref();
-            if let Some(data) = data.filter(|data| !node || data.starts_with(b"#!")) {
-                user_data::run(&guest, &instance.id, data, &self.inner.consoles);
+            if let Some(data) = &instance.user_data {
+                user_data::run(&guest, &instance.id, (data, node), &self.inner.consoles);
             }
         }
         self.inner.cloud.health().good(host.as_str());

@@ -5,6 +5,7 @@
 //! and reboot keep it; a new lab process begins with fresh ones, as OPS-STATE has it.
 
 mod appointed;
+pub(crate) mod archive;
 mod boot;
 mod console;
 mod files;

@@ -6,6 +6,7 @@ mod guard;
 mod on_behalf;
 pub(crate) mod registry;
 mod request_id;
+mod service;
 
 pub use api::{Api, Keys};
 

@@ -3,9 +3,10 @@
 //! A call that changes something and what the stack learns from it are one change: whatever happens to the lab,
 //! nothing is ever made that its stack doesn't know.
 
-use super::api::{Api, Asked, Service, reads, run};
+use super::api::{Api, Asked, reads, run};
 use super::call::Call;
 use super::request_id;
+use super::service::Service;
 use aws::model::cloudformation::{learn, time_out};
 use aws::model::{Context, State};
 use cloudformation::Verdict;

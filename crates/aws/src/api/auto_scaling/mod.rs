@@ -11,7 +11,7 @@ mod tag;
 
 pub(crate) use scale::{advance, terminate};
 
-use super::{Answer, Call, reads_only};
+use super::{Answer, answered, dispatch};
 use crate::model::{Context, State};
 use wire::autoscaling::{self, Request};
 use wire::error::ApiError;
@@ -47,52 +47,36 @@ pub fn auto_scaling(
     request: Request,
     request_id: &str,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => {
-                    let output = $module::$function(&mut call, *input)?;
-                    autoscaling::respond(stringify!($operation), &output, request_id)
-                })*
-            }
-        };
-    }
-    let body = answer! {
-        CreateAutoScalingGroup => group::create,
-        UpdateAutoScalingGroup => group::update,
-        DeleteAutoScalingGroup => group::delete,
-        DescribeAutoScalingGroups => group::describe,
-        SetDesiredCapacity => group::set_desired,
-        SuspendProcesses => group::suspend,
-        ResumeProcesses => group::resume,
-        DescribeAccountLimits => group::account_limits,
-        DescribeTerminationPolicyTypes => group::policy_types,
-        DescribeScalingProcessTypes => group::process_types,
-        DescribeAutoScalingInstances => instance::describe,
-        TerminateInstanceInAutoScalingGroup => instance::terminate,
-        SetInstanceHealth => instance::set_health,
-        SetInstanceProtection => instance::protect,
-        AttachInstances => instance::attach,
-        DetachInstances => instance::detach,
-        AttachLoadBalancerTargetGroups => balancing::attach_target_groups,
-        DetachLoadBalancerTargetGroups => balancing::detach_target_groups,
-        DescribeLoadBalancerTargetGroups => balancing::describe_target_groups,
-        AttachLoadBalancers => balancing::attach_load_balancers,
-        DetachLoadBalancers => balancing::detach_load_balancers,
-        DescribeLoadBalancers => balancing::describe_load_balancers,
-        DescribeScalingActivities => activity::describe,
-        CreateOrUpdateTags => tag::create_or_update,
-        DeleteTags => tag::delete,
-        DescribeTags => tag::describe,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |operation, output| autoscaling::respond(operation, &output, request_id), {
+                    CreateAutoScalingGroup => group::create,
+                    UpdateAutoScalingGroup => group::update,
+                    DeleteAutoScalingGroup => group::delete,
+                    DescribeAutoScalingGroups => group::describe,
+                    SetDesiredCapacity => group::set_desired,
+                    SuspendProcesses => group::suspend,
+                    ResumeProcesses => group::resume,
+                    DescribeAccountLimits => group::account_limits,
+                    DescribeTerminationPolicyTypes => group::policy_types,
+                    DescribeScalingProcessTypes => group::process_types,
+                    DescribeAutoScalingInstances => instance::describe,
+                    TerminateInstanceInAutoScalingGroup => instance::terminate,
+                    SetInstanceHealth => instance::set_health,
+                    SetInstanceProtection => instance::protect,
+                    AttachInstances => instance::attach,
+                    DetachInstances => instance::detach,
+                    AttachLoadBalancerTargetGroups => balancing::attach_target_groups,
+                    DetachLoadBalancerTargetGroups => balancing::detach_target_groups,
+                    DescribeLoadBalancerTargetGroups => balancing::describe_target_groups,
+                    AttachLoadBalancers => balancing::attach_load_balancers,
+                    DetachLoadBalancers => balancing::detach_load_balancers,
+                    DescribeLoadBalancers => balancing::describe_load_balancers,
+                    DescribeScalingActivities => activity::describe,
+                    CreateOrUpdateTags => tag::create_or_update,
+                    DeleteTags => tag::delete,
+                    DescribeTags => tag::describe,
+            }),
+        )
     })
 }

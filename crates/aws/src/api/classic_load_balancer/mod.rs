@@ -10,7 +10,7 @@ mod policy;
 mod tag;
 
 use super::load_balancer::unreadable;
-use super::{Answer, Call, reads_only};
+use super::{Answer, answered, dispatch};
 use crate::model::{Context, State};
 use wire::elb::{self, Request};
 use wire::error::ApiError;
@@ -37,55 +37,39 @@ pub fn answer(
     request: Request,
     request_id: &str,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => {
-                    let output = $module::$function(&mut call, *input)?;
-                    elb::respond(stringify!($operation), &output, request_id)
-                })*
-            }
-        };
-    }
-    let body = answer! {
-        CreateLoadBalancer => balancer::create,
-        DeleteLoadBalancer => balancer::delete,
-        DescribeLoadBalancers => balancer::describe,
-        AttachLoadBalancerToSubnets => balancer::attach_subnets,
-        DetachLoadBalancerFromSubnets => balancer::detach_subnets,
-        EnableAvailabilityZonesForLoadBalancer => balancer::enable_zones,
-        DisableAvailabilityZonesForLoadBalancer => balancer::disable_zones,
-        ApplySecurityGroupsToLoadBalancer => balancer::apply_groups,
-        DescribeAccountLimits => balancer::describe_account_limits,
-        DescribeLoadBalancerAttributes => attribute::describe,
-        ModifyLoadBalancerAttributes => attribute::modify,
-        CreateLoadBalancerListeners => listener::create,
-        DeleteLoadBalancerListeners => listener::delete,
-        SetLoadBalancerListenerSSLCertificate => listener::set_certificate,
-        ConfigureHealthCheck => instance::configure_health_check,
-        RegisterInstancesWithLoadBalancer => instance::register,
-        DeregisterInstancesFromLoadBalancer => instance::deregister,
-        DescribeInstanceHealth => instance::describe_health,
-        CreateAppCookieStickinessPolicy => policy::create_app_cookie,
-        CreateLBCookieStickinessPolicy => policy::create_lb_cookie,
-        CreateLoadBalancerPolicy => policy::create,
-        DeleteLoadBalancerPolicy => policy::delete,
-        DescribeLoadBalancerPolicies => policy::describe,
-        DescribeLoadBalancerPolicyTypes => policy::describe_types,
-        SetLoadBalancerPoliciesOfListener => policy::set_of_listener,
-        SetLoadBalancerPoliciesForBackendServer => policy::set_of_backend,
-        AddTags => tag::add,
-        RemoveTags => tag::remove,
-        DescribeTags => tag::describe,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |operation, output| elb::respond(operation, &output, request_id), {
+                    CreateLoadBalancer => balancer::create,
+                    DeleteLoadBalancer => balancer::delete,
+                    DescribeLoadBalancers => balancer::describe,
+                    AttachLoadBalancerToSubnets => balancer::attach_subnets,
+                    DetachLoadBalancerFromSubnets => balancer::detach_subnets,
+                    EnableAvailabilityZonesForLoadBalancer => balancer::enable_zones,
+                    DisableAvailabilityZonesForLoadBalancer => balancer::disable_zones,
+                    ApplySecurityGroupsToLoadBalancer => balancer::apply_groups,
+                    DescribeAccountLimits => balancer::describe_account_limits,
+                    DescribeLoadBalancerAttributes => attribute::describe,
+                    ModifyLoadBalancerAttributes => attribute::modify,
+                    CreateLoadBalancerListeners => listener::create,
+                    DeleteLoadBalancerListeners => listener::delete,
+                    SetLoadBalancerListenerSSLCertificate => listener::set_certificate,
+                    ConfigureHealthCheck => instance::configure_health_check,
+                    RegisterInstancesWithLoadBalancer => instance::register,
+                    DeregisterInstancesFromLoadBalancer => instance::deregister,
+                    DescribeInstanceHealth => instance::describe_health,
+                    CreateAppCookieStickinessPolicy => policy::create_app_cookie,
+                    CreateLBCookieStickinessPolicy => policy::create_lb_cookie,
+                    CreateLoadBalancerPolicy => policy::create,
+                    DeleteLoadBalancerPolicy => policy::delete,
+                    DescribeLoadBalancerPolicies => policy::describe,
+                    DescribeLoadBalancerPolicyTypes => policy::describe_types,
+                    SetLoadBalancerPoliciesOfListener => policy::set_of_listener,
+                    SetLoadBalancerPoliciesForBackendServer => policy::set_of_backend,
+                    AddTags => tag::add,
+                    RemoveTags => tag::remove,
+                    DescribeTags => tag::describe,
+            }),
+        )
     })
 }

@@ -8,7 +8,7 @@ mod stack;
 mod template;
 mod view;
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Outcome, answered, dispatch};
 use crate::model::cloudformation::{Given, Offered};
 use crate::model::{Context, State};
 use std::collections::BTreeMap;
@@ -76,48 +76,32 @@ pub fn answer(
     request: Request,
     request_id: &str,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => {
-                    let output = $module::$function(&mut call, *input)?;
-                    cloudformation::respond(stringify!($operation), &output, request_id)
-                })*
-            }
-        };
-    }
-    let body = answer! {
-        CreateStack => stack::create,
-        UpdateStack => stack::update,
-        DeleteStack => stack::delete,
-        CancelUpdateStack => stack::cancel_update,
-        ContinueUpdateRollback => stack::continue_rollback,
-        UpdateTerminationProtection => stack::protect,
-        DescribeStacks => view::describe,
-        ListStacks => view::list,
-        DescribeStackEvents => view::events,
-        DescribeStackResource => view::resource,
-        DescribeStackResources => view::resources,
-        ListStackResources => view::list_resources,
-        GetTemplate => template::get,
-        GetTemplateSummary => template::summary,
-        ValidateTemplate => template::validate,
-        CreateChangeSet => change_set::create,
-        DescribeChangeSet => change_set::describe,
-        ExecuteChangeSet => change_set::execute,
-        DeleteChangeSet => change_set::delete,
-        ListChangeSets => change_set::list,
-        ListExports => export::list,
-        ListImports => export::imports,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |operation, output| cloudformation::respond(operation, &output, request_id), {
+                    CreateStack => stack::create,
+                    UpdateStack => stack::update,
+                    DeleteStack => stack::delete,
+                    CancelUpdateStack => stack::cancel_update,
+                    ContinueUpdateRollback => stack::continue_rollback,
+                    UpdateTerminationProtection => stack::protect,
+                    DescribeStacks => view::describe,
+                    ListStacks => view::list,
+                    DescribeStackEvents => view::events,
+                    DescribeStackResource => view::resource,
+                    DescribeStackResources => view::resources,
+                    ListStackResources => view::list_resources,
+                    GetTemplate => template::get,
+                    GetTemplateSummary => template::summary,
+                    ValidateTemplate => template::validate,
+                    CreateChangeSet => change_set::create,
+                    DescribeChangeSet => change_set::describe,
+                    ExecuteChangeSet => change_set::execute,
+                    DeleteChangeSet => change_set::delete,
+                    ListChangeSets => change_set::list,
+                    ListExports => export::list,
+                    ListImports => export::imports,
+            }),
+        )
     })
 }

@@ -18,7 +18,7 @@ mod version;
 
 pub(crate) use rollout::advance;
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Call, Outcome, answered, dispatch};
 use crate::model::{Context, State};
 use std::collections::BTreeMap;
 use wire::eks::{self, Request};
@@ -59,63 +59,50 @@ pub fn parse(call: &rest_json::Call<'_>) -> Result<Request, ApiError> {
 /// # Errors
 /// EKS's own; the state is as it was.
 pub fn answer(state: &State, context: &Context, request: Request) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => eks::respond(&$module::$function(&mut call, *input)?),)*
-            }
-        };
-    }
-    let body = answer! {
-        CreateCluster => cluster::create,
-        DescribeCluster => cluster::describe,
-        ListClusters => cluster::list,
-        DeleteCluster => cluster::delete,
-        UpdateClusterConfig => cluster::update_config,
-        UpdateClusterVersion => cluster::update_version,
-        DescribeClusterVersions => version::describe,
-        DescribeUpdate => update::describe,
-        ListUpdates => update::list,
-        CreateNodegroup => nodegroup::create,
-        DescribeNodegroup => nodegroup::describe,
-        ListNodegroups => nodegroup::list,
-        DeleteNodegroup => nodegroup::delete,
-        UpdateNodegroupConfig => nodegroup::update_config,
-        UpdateNodegroupVersion => nodegroup::update_version,
-        CreateFargateProfile => fargate::create,
-        DescribeFargateProfile => fargate::describe,
-        ListFargateProfiles => fargate::list,
-        DeleteFargateProfile => fargate::delete,
-        CreateAddon => addon::create,
-        DescribeAddon => addon::describe,
-        ListAddons => addon::list,
-        UpdateAddon => addon::update,
-        DeleteAddon => addon::delete,
-        DescribeAddonVersions => addon::describe_versions,
-        DescribeAddonConfiguration => addon::describe_configuration,
-        DescribeIdentityProviderConfig => identity::describe,
-        ListIdentityProviderConfigs => identity::list,
-        CreateAccessEntry => access::create,
-        DescribeAccessEntry => access::describe,
-        ListAccessEntries => access::list,
-        UpdateAccessEntry => access::update,
-        DeleteAccessEntry => access::delete,
-        AssociateAccessPolicy => access_policy::associate,
-        DisassociateAccessPolicy => access_policy::disassociate,
-        ListAssociatedAccessPolicies => access_policy::list_associated,
-        ListAccessPolicies => access_policy::list_policies,
-        TagResource => tag::add,
-        UntagResource => tag::remove,
-        ListTagsForResource => tag::list,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |_operation, output| eks::respond(&output), {
+                    CreateCluster => cluster::create,
+                    DescribeCluster => cluster::describe,
+                    ListClusters => cluster::list,
+                    DeleteCluster => cluster::delete,
+                    UpdateClusterConfig => cluster::update_config,
+                    UpdateClusterVersion => cluster::update_version,
+                    DescribeClusterVersions => version::describe,
+                    DescribeUpdate => update::describe,
+                    ListUpdates => update::list,
+                    CreateNodegroup => nodegroup::create,
+                    DescribeNodegroup => nodegroup::describe,
+                    ListNodegroups => nodegroup::list,
+                    DeleteNodegroup => nodegroup::delete,
+                    UpdateNodegroupConfig => nodegroup::update_config,
+                    UpdateNodegroupVersion => nodegroup::update_version,
+                    CreateFargateProfile => fargate::create,
+                    DescribeFargateProfile => fargate::describe,
+                    ListFargateProfiles => fargate::list,
+                    DeleteFargateProfile => fargate::delete,
+                    CreateAddon => addon::create,
+                    DescribeAddon => addon::describe,
+                    ListAddons => addon::list,
+                    UpdateAddon => addon::update,
+                    DeleteAddon => addon::delete,
+                    DescribeAddonVersions => addon::describe_versions,
+                    DescribeAddonConfiguration => addon::describe_configuration,
+                    DescribeIdentityProviderConfig => identity::describe,
+                    ListIdentityProviderConfigs => identity::list,
+                    CreateAccessEntry => access::create,
+                    DescribeAccessEntry => access::describe,
+                    ListAccessEntries => access::list,
+                    UpdateAccessEntry => access::update,
+                    DeleteAccessEntry => access::delete,
+                    AssociateAccessPolicy => access_policy::associate,
+                    DisassociateAccessPolicy => access_policy::disassociate,
+                    ListAssociatedAccessPolicies => access_policy::list_associated,
+                    ListAccessPolicies => access_policy::list_policies,
+                    TagResource => tag::add,
+                    UntagResource => tag::remove,
+                    ListTagsForResource => tag::list,
+            }),
+        )
     })
 }

@@ -11,7 +11,7 @@ mod role;
 mod tag;
 mod user;
 
-use super::{Answer, Call, Outcome, reads_only};
+use super::{Answer, Outcome, answered, dispatch};
 use crate::model::iam::Tags;
 use crate::model::{Context, State};
 use wire::error::ApiError;
@@ -90,110 +90,91 @@ pub fn answer(
     request: Request,
     request_id: &str,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    let body = dispatch(&mut call, request, request_id).map_err(|mut error| {
+    let answer = answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |operation, output| iam::respond(operation, &output, request_id), {
+                    CreateUser => user::create,
+                    GetUser => user::get,
+                    ListUsers => user::list,
+                    UpdateUser => user::update,
+                    DeleteUser => user::delete,
+                    CreateAccessKey => user::create_access_key,
+                    ListAccessKeys => user::list_access_keys,
+                    UpdateAccessKey => user::update_access_key,
+                    DeleteAccessKey => user::delete_access_key,
+                    ListGroupsForUser => user::list_groups,
+                    CreateRole => role::create,
+                    GetRole => role::get,
+                    ListRoles => role::list,
+                    UpdateRole => role::update,
+                    UpdateRoleDescription => role::update_description,
+                    UpdateAssumeRolePolicy => role::update_trust,
+                    DeleteRole => role::delete,
+                    CreateServiceLinkedRole => role::create_service_linked,
+                    DeleteServiceLinkedRole => role::delete_service_linked,
+                    GetServiceLinkedRoleDeletionStatus => role::deletion_status,
+                    PutRolePolicy => grant::put_of_role,
+                    GetRolePolicy => grant::get_of_role,
+                    ListRolePolicies => grant::list_of_role,
+                    DeleteRolePolicy => grant::delete_of_role,
+                    PutUserPolicy => grant::put_of_user,
+                    GetUserPolicy => grant::get_of_user,
+                    ListUserPolicies => grant::list_of_user,
+                    DeleteUserPolicy => grant::delete_of_user,
+                    CreatePolicy => policy::create,
+                    GetPolicy => policy::get,
+                    ListPolicies => policy::list,
+                    DeletePolicy => policy::delete,
+                    CreatePolicyVersion => policy::create_version,
+                    GetPolicyVersion => policy::get_version,
+                    ListPolicyVersions => policy::list_versions,
+                    DeletePolicyVersion => policy::delete_version,
+                    SetDefaultPolicyVersion => policy::set_default_version,
+                    ListEntitiesForPolicy => policy::list_entities,
+                    AttachRolePolicy => grant::attach_to_role,
+                    DetachRolePolicy => grant::detach_from_role,
+                    ListAttachedRolePolicies => grant::list_attached_to_role,
+                    AttachUserPolicy => grant::attach_to_user,
+                    DetachUserPolicy => grant::detach_from_user,
+                    ListAttachedUserPolicies => grant::list_attached_to_user,
+                    CreateInstanceProfile => instance_profile::create,
+                    GetInstanceProfile => instance_profile::get,
+                    ListInstanceProfiles => instance_profile::list,
+                    ListInstanceProfilesForRole => instance_profile::list_for_role,
+                    DeleteInstanceProfile => instance_profile::delete,
+                    AddRoleToInstanceProfile => instance_profile::add_role,
+                    RemoveRoleFromInstanceProfile => instance_profile::remove_role,
+                    CreateOpenIDConnectProvider => oidc_provider::create,
+                    GetOpenIDConnectProvider => oidc_provider::get,
+                    ListOpenIDConnectProviders => oidc_provider::list,
+                    DeleteOpenIDConnectProvider => oidc_provider::delete,
+                    UpdateOpenIDConnectProviderThumbprint => oidc_provider::update_thumbprint,
+                    AddClientIDToOpenIDConnectProvider => oidc_provider::add_client,
+                    RemoveClientIDFromOpenIDConnectProvider => oidc_provider::remove_client,
+                    TagUser => tag::tag_user,
+                    UntagUser => tag::untag_user,
+                    ListUserTags => tag::list_of_user,
+                    TagRole => tag::tag_role,
+                    UntagRole => tag::untag_role,
+                    ListRoleTags => tag::list_of_role,
+                    TagPolicy => tag::tag_policy,
+                    UntagPolicy => tag::untag_policy,
+                    ListPolicyTags => tag::list_of_policy,
+                    TagInstanceProfile => tag::tag_instance_profile,
+                    UntagInstanceProfile => tag::untag_instance_profile,
+                    ListInstanceProfileTags => tag::list_of_instance_profile,
+                    TagOpenIDConnectProvider => tag::tag_oidc_provider,
+                    UntagOpenIDConnectProvider => tag::untag_oidc_provider,
+                    ListOpenIDConnectProviderTags => tag::list_of_oidc_provider,
+                    GetAccountSummary => account::summary,
+            }),
+        )
+    });
+    answer.map_err(|mut error| {
         // What is 400 with other services is a conflict with this one.
         if error.code == "LimitExceeded" {
             error.status = 409;
         }
         error
-    })?;
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
     })
-}
-
-fn dispatch(call: &mut Call<'_>, request: Request, id: &str) -> Outcome<String> {
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => {
-                    let output = $module::$function(call, *input)?;
-                    Ok(iam::respond(stringify!($operation), &output, id))
-                })*
-            }
-        };
-    }
-    answer! {
-        CreateUser => user::create,
-        GetUser => user::get,
-        ListUsers => user::list,
-        UpdateUser => user::update,
-        DeleteUser => user::delete,
-        CreateAccessKey => user::create_access_key,
-        ListAccessKeys => user::list_access_keys,
-        UpdateAccessKey => user::update_access_key,
-        DeleteAccessKey => user::delete_access_key,
-        ListGroupsForUser => user::list_groups,
-        CreateRole => role::create,
-        GetRole => role::get,
-        ListRoles => role::list,
-        UpdateRole => role::update,
-        UpdateRoleDescription => role::update_description,
-        UpdateAssumeRolePolicy => role::update_trust,
-        DeleteRole => role::delete,
-        CreateServiceLinkedRole => role::create_service_linked,
-        DeleteServiceLinkedRole => role::delete_service_linked,
-        GetServiceLinkedRoleDeletionStatus => role::deletion_status,
-        PutRolePolicy => grant::put_of_role,
-        GetRolePolicy => grant::get_of_role,
-        ListRolePolicies => grant::list_of_role,
-        DeleteRolePolicy => grant::delete_of_role,
-        PutUserPolicy => grant::put_of_user,
-        GetUserPolicy => grant::get_of_user,
-        ListUserPolicies => grant::list_of_user,
-        DeleteUserPolicy => grant::delete_of_user,
-        CreatePolicy => policy::create,
-        GetPolicy => policy::get,
-        ListPolicies => policy::list,
-        DeletePolicy => policy::delete,
-        CreatePolicyVersion => policy::create_version,
-        GetPolicyVersion => policy::get_version,
-        ListPolicyVersions => policy::list_versions,
-        DeletePolicyVersion => policy::delete_version,
-        SetDefaultPolicyVersion => policy::set_default_version,
-        ListEntitiesForPolicy => policy::list_entities,
-        AttachRolePolicy => grant::attach_to_role,
-        DetachRolePolicy => grant::detach_from_role,
-        ListAttachedRolePolicies => grant::list_attached_to_role,
-        AttachUserPolicy => grant::attach_to_user,
-        DetachUserPolicy => grant::detach_from_user,
-        ListAttachedUserPolicies => grant::list_attached_to_user,
-        CreateInstanceProfile => instance_profile::create,
-        GetInstanceProfile => instance_profile::get,
-        ListInstanceProfiles => instance_profile::list,
-        ListInstanceProfilesForRole => instance_profile::list_for_role,
-        DeleteInstanceProfile => instance_profile::delete,
-        AddRoleToInstanceProfile => instance_profile::add_role,
-        RemoveRoleFromInstanceProfile => instance_profile::remove_role,
-        CreateOpenIDConnectProvider => oidc_provider::create,
-        GetOpenIDConnectProvider => oidc_provider::get,
-        ListOpenIDConnectProviders => oidc_provider::list,
-        DeleteOpenIDConnectProvider => oidc_provider::delete,
-        UpdateOpenIDConnectProviderThumbprint => oidc_provider::update_thumbprint,
-        AddClientIDToOpenIDConnectProvider => oidc_provider::add_client,
-        RemoveClientIDFromOpenIDConnectProvider => oidc_provider::remove_client,
-        TagUser => tag::tag_user,
-        UntagUser => tag::untag_user,
-        ListUserTags => tag::list_of_user,
-        TagRole => tag::tag_role,
-        UntagRole => tag::untag_role,
-        ListRoleTags => tag::list_of_role,
-        TagPolicy => tag::tag_policy,
-        UntagPolicy => tag::untag_policy,
-        ListPolicyTags => tag::list_of_policy,
-        TagInstanceProfile => tag::tag_instance_profile,
-        UntagInstanceProfile => tag::untag_instance_profile,
-        ListInstanceProfileTags => tag::list_of_instance_profile,
-        TagOpenIDConnectProvider => tag::tag_oidc_provider,
-        UntagOpenIDConnectProvider => tag::untag_oidc_provider,
-        ListOpenIDConnectProviderTags => tag::list_of_oidc_provider,
-        GetAccountSummary => account::summary,
-    }
 }

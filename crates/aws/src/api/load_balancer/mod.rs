@@ -12,7 +12,7 @@ mod tag;
 mod target;
 mod target_group;
 
-use super::{Answer, Call, reads_only};
+use super::{Answer, answered, dispatch};
 use crate::model::{Context, State};
 use wire::elbv2::{self, Request};
 use wire::error::ApiError;
@@ -67,63 +67,47 @@ pub fn answer(
     request: Request,
     request_id: &str,
 ) -> Result<Answer, ApiError> {
-    let reads = reads_only(request.name());
-    let mut call = Call {
-        state: state.clone(),
-        context,
-        console: &|_| None,
-    };
-    macro_rules! answer {
-        ($($operation:ident => $module:ident :: $function:ident,)*) => {
-            match request {
-                $(Request::$operation(input) => {
-                    let output = $module::$function(&mut call, *input)?;
-                    elbv2::respond(stringify!($operation), &output, request_id)
-                })*
-            }
-        };
-    }
-    let body = answer! {
-        CreateLoadBalancer => balancer::create,
-        DescribeLoadBalancers => balancer::describe,
-        DeleteLoadBalancer => balancer::delete,
-        SetSubnets => balancer::set_subnets,
-        SetSecurityGroups => balancer::set_security_groups,
-        SetIpAddressType => balancer::set_ip_address_type,
-        DescribeLoadBalancerAttributes => balancer::describe_attributes,
-        ModifyLoadBalancerAttributes => balancer::modify_attributes,
-        CreateTargetGroup => target_group::create,
-        ModifyTargetGroup => target_group::modify,
-        DeleteTargetGroup => target_group::delete,
-        DescribeTargetGroups => target_group::describe,
-        DescribeTargetGroupAttributes => target_group::describe_attributes,
-        ModifyTargetGroupAttributes => target_group::modify_attributes,
-        RegisterTargets => target::register,
-        DeregisterTargets => target::deregister,
-        DescribeTargetHealth => target::describe_health,
-        CreateListener => listener::create,
-        ModifyListener => listener::modify,
-        DeleteListener => listener::delete,
-        DescribeListeners => listener::describe,
-        DescribeListenerAttributes => listener::describe_attributes,
-        ModifyListenerAttributes => listener::modify_attributes,
-        AddListenerCertificates => listener::add_certificates,
-        RemoveListenerCertificates => listener::remove_certificates,
-        DescribeListenerCertificates => listener::describe_certificates,
-        DescribeSSLPolicies => limit::describe_ssl_policies,
-        CreateRule => rule::create,
-        ModifyRule => rule::modify,
-        DeleteRule => rule::delete,
-        DescribeRules => rule::describe,
-        SetRulePriorities => rule::set_priorities,
-        AddTags => tag::add,
-        RemoveTags => tag::remove,
-        DescribeTags => tag::describe,
-        DescribeCapacityReservation => balancer::describe_capacity_reservation,
-        DescribeAccountLimits => limit::describe_account_limits,
-    };
-    Ok(Answer {
-        body,
-        state: (!reads).then_some(call.state),
+    answered(state, context, request.name(), |call| {
+        Ok(
+            dispatch!(call, request, |operation, output| elbv2::respond(operation, &output, request_id), {
+                    CreateLoadBalancer => balancer::create,
+                    DescribeLoadBalancers => balancer::describe,
+                    DeleteLoadBalancer => balancer::delete,
+                    SetSubnets => balancer::set_subnets,
+                    SetSecurityGroups => balancer::set_security_groups,
+                    SetIpAddressType => balancer::set_ip_address_type,
+                    DescribeLoadBalancerAttributes => balancer::describe_attributes,
+                    ModifyLoadBalancerAttributes => balancer::modify_attributes,
+                    CreateTargetGroup => target_group::create,
+                    ModifyTargetGroup => target_group::modify,
+                    DeleteTargetGroup => target_group::delete,
+                    DescribeTargetGroups => target_group::describe,
+                    DescribeTargetGroupAttributes => target_group::describe_attributes,
+                    ModifyTargetGroupAttributes => target_group::modify_attributes,
+                    RegisterTargets => target::register,
+                    DeregisterTargets => target::deregister,
+                    DescribeTargetHealth => target::describe_health,
+                    CreateListener => listener::create,
+                    ModifyListener => listener::modify,
+                    DeleteListener => listener::delete,
+                    DescribeListeners => listener::describe,
+                    DescribeListenerAttributes => listener::describe_attributes,
+                    ModifyListenerAttributes => listener::modify_attributes,
+                    AddListenerCertificates => listener::add_certificates,
+                    RemoveListenerCertificates => listener::remove_certificates,
+                    DescribeListenerCertificates => listener::describe_certificates,
+                    DescribeSSLPolicies => limit::describe_ssl_policies,
+                    CreateRule => rule::create,
+                    ModifyRule => rule::modify,
+                    DeleteRule => rule::delete,
+                    DescribeRules => rule::describe,
+                    SetRulePriorities => rule::set_priorities,
+                    AddTags => tag::add,
+                    RemoveTags => tag::remove,
+                    DescribeTags => tag::describe,
+                    DescribeCapacityReservation => balancer::describe_capacity_reservation,
+                    DescribeAccountLimits => limit::describe_account_limits,
+            }),
+        )
     })
 }

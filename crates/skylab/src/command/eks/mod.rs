@@ -6,7 +6,9 @@ mod wishes;
 use crate::args::{Create, Delete, Eks, Get, Utils};
 use crate::failure::Failure;
 use eksctl::config::{AccountName, Addon, ServiceAccount};
-use eksctl::{Level, Means as _, change, create, delete, get, service_account, utils};
+use eksctl::{
+    Level, Means as _, change, create, delete, get, identity_provider, kubeconfig, service_account,
+};
 use lab::paths::StateDir;
 use means::Host;
 
@@ -159,7 +161,7 @@ fn help_out(state: &StateDir, wanted: Utils) -> Result<(), Failure> {
         } => {
             let host = Host::open(state, &place)?;
             if approve {
-                utils::associate_provider(&host, &cluster)?;
+                identity_provider::associate(&host, &cluster)?;
             } else {
                 host.say(
                     Level::Info,
@@ -174,11 +176,11 @@ fn help_out(state: &StateDir, wanted: Utils) -> Result<(), Failure> {
             }
         }
         Utils::DescribeStacks { cluster, place } => {
-            utils::describe_stacks(&Host::open(state, &place)?, &cluster)?;
+            get::stacks(&Host::open(state, &place)?, &cluster)?;
         }
         Utils::WriteKubeconfig { cluster, place } => {
             let host = Host::open(state, &place)?;
-            utils::write_kubeconfig(&host, &cluster, &place.region)?;
+            kubeconfig::write(&host, &cluster, &place.region)?;
         }
     }
     Ok(())

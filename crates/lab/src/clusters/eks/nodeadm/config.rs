@@ -4,6 +4,7 @@
 //! <https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/api/>. Amazon Linux 2 images run `/etc/eks/bootstrap.sh`
 //! from a script. <https://github.com/awslabs/amazon-eks-ami/blob/main/templates/al2/runtime/bootstrap.sh>
 
+use crate::guests::archive;
 use kubelet::Taint;
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,19 +68,14 @@ pub(super) fn read(data: &str) -> Result<UserData, ConfigError> {
     if data.starts_with("#!") {
         return Ok(UserData::Script);
     }
-    let documents = match boundary(data) {
-        Some(boundary) => {
-            let parts = parts(data, &boundary);
-            let scripts = parts.iter().any(|(kind, _)| kind == "text/x-shellscript");
-            let configs: Vec<String> = parts
-                .into_iter()
-                .filter(|(kind, _)| kind == NODE_CONFIG)
-                .map(|(_, body)| body)
-                .collect();
-            if configs.is_empty() && scripts {
+    let documents = match archive::parts(data) {
+        Some(parts) => {
+            let is = |kind: &str| parts.iter().any(|part| part.kind == kind);
+            if is(archive::SCRIPT) && !is(NODE_CONFIG) {
                 return Ok(UserData::Script);
             }
-            configs
+            let configs = parts.into_iter().filter(|part| part.kind == NODE_CONFIG);
+            configs.map(|part| part.body).collect()
         }
         None => vec![data.to_owned()],
     };
@@ -93,52 +89,6 @@ pub(super) fn read(data: &str) -> Result<UserData, ConfigError> {
         return Err(ConfigError::Missing);
     }
     of_object(&merged).map(|config| UserData::Config(Box::new(config)))
-}
-
-/// The boundary of a MIME archive, if the text is one.
-fn boundary(text: &str) -> Option<String> {
-    let head = text.split("\n\n").next()?.replace("\r\n", "\n");
-    let line = head.lines().find(|line| {
-        let line = line.to_ascii_lowercase();
-        line.starts_with("content-type:") && line.contains("multipart/")
-    })?;
-    let (_, after) = line.split_once("boundary=")?;
-    Some(after.trim().trim_matches('"').to_owned())
-}
-
-/// The types and bodies of an archive's parts (RFC 2046).
-fn parts(text: &str, boundary: &str) -> Vec<(String, String)> {
-    let text = text.replace("\r\n", "\n");
-    let delimiter = format!("--{boundary}");
-    let mut sections: Vec<Vec<&str>> = Vec::new();
-    for line in text.lines() {
-        match line.trim_end().strip_prefix(&delimiter) {
-            Some("--") => break,
-            Some("") => sections.push(Vec::new()),
-            _ => {
-                if let Some(section) = sections.last_mut() {
-                    section.push(line);
-                }
-            }
-        }
-    }
-    let part = |lines: Vec<&str>| {
-        let end = lines.iter().position(|line| line.trim().is_empty())?;
-        let kind = lines[..end].iter().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            let own = name.eq_ignore_ascii_case("content-type");
-            own.then(|| {
-                value
-                    .split(';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned()
-            })
-        })?;
-        Some((kind, lines[end + 1..].join("\n")))
-    };
-    sections.into_iter().filter_map(part).collect()
 }
 
 /// The `NodeConfig` objects of a YAML text.

@@ -4,10 +4,11 @@
 //! <https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/kubelet/config.go>
 
 use super::imds::{Metadata, MetadataError};
-use aws::model::instance_type::{self, InstanceType};
+use aws::model::instance_type;
 use kubelet::Capacity;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use vpc_cni::limits::{Limits, PodOptions};
 
 /// The root volume of a node where nothing says otherwise, in bytes.
 const DISK: u64 = 20 << 30;
@@ -89,7 +90,8 @@ impl Hardware {
     /// What the instance has and what of it pods may have, with so many pods.
     pub(super) fn capacity(&self, pods: Option<u64>) -> (Capacity, Capacity) {
         let known = instance_type::find(&self.kind);
-        let pods = pods.or_else(|| known.map(max_pods)).unwrap_or(110);
+        let most = max_pods(&self.kind);
+        let pods = pods.or(most).unwrap_or(110);
         let (cpus, memory) = known.map_or((2, 8 << 10), |kind| (kind.vcpus, kind.memory_mib));
         let has = Capacity {
             cpu_millis: u64::from(cpus) * 1000,
@@ -97,8 +99,7 @@ impl Hardware {
             storage: DISK,
             pods,
         };
-        let most = known.map_or(pods, max_pods);
-        let kept = ((11 * most + 255) << 20) + EVICTION;
+        let kept = ((11 * most.unwrap_or(pods) + 255) << 20) + EVICTION;
         let gives = Capacity {
             cpu_millis: has.cpu_millis - reserved_cpu(has.cpu_millis),
             memory: has.memory.saturating_sub(kept),
@@ -109,10 +110,10 @@ impl Hardware {
     }
 }
 
-/// As many pods as a type's interfaces have addresses for, with those in the node's own network.
-fn max_pods(kind: &InstanceType) -> u64 {
-    let most = kind.interfaces * kind.addresses_per_interface.saturating_sub(1) + 2;
-    u64::try_from(most).unwrap_or(u64::MAX)
+/// As many pods as a type's interfaces have addresses for.
+fn max_pods(kind: &str) -> Option<u64> {
+    let most = Limits::of(kind)?.max_pods(PodOptions::default());
+    u64::try_from(most).ok()
 }
 
 /// Thousandths of processors kept for the system: 6 % of the first, 1 % of the second, 0.5 % of the next two,
