@@ -267,6 +267,15 @@ pub enum DropReason {
         /// The packet's destination.
         destination: Ipv4Addr,
     },
+    /// A packet came to a host from outside with an address of the host's own for a source. Linux drops
+    /// such a martian, unless `accept_local` is set.
+    /// <https://docs.kernel.org/networking/ip-sysctl.html>
+    FromItself {
+        /// The host.
+        host: HostId,
+        /// The packet.
+        packet: Flow,
+    },
     /// A managed translator got a packet it has no mapping for.
     NoMapping {
         /// The translator.

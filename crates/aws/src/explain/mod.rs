@@ -55,6 +55,10 @@ pub fn remedies(state: &State, fabric: &Fabric, trace: &Trace) -> Vec<String> {
         DropReason::NotForwarding { host, destination } => vec![format!(
             "{host} got a packet for {destination} and does not forward: turn on net.ipv4.ip_forward in it, or point the route elsewhere."
         )],
+        DropReason::FromItself { host, packet } => vec![format!(
+            "A route sends what {host} itself sent to {} back to it, and Linux drops packets from a host's own address; point that route elsewhere.",
+            packet.destination
+        )],
         DropReason::NoMapping { host, .. } => vec![format!(
             "{host} is a NAT gateway: it only passes what its own side began. Give the instance a public address in a public subnet to reach it from outside."
         )],

@@ -191,16 +191,13 @@ impl<'a> Journey<'_, 'a> {
         self.walker.fabric.ports.get(port).map(AsRef::as_ref)
     }
 
-    /// A member takes no packet that has its own address for a source: it was the client itself.
+    /// A packet from the member's own address by way of a balancer: the member was itself the client.
     pub(super) fn loopback(
         &mut self,
         port: &'a Port,
         host: &'a Host,
         packet: Flow,
     ) -> Result<(), Stop> {
-        if !self.is_own(host, packet.source) {
-            return Ok(());
-        }
         let Some(node) = self.steered(&port.network, packet.reversed()) else {
             return Ok(());
         };

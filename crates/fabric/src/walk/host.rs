@@ -106,7 +106,7 @@ impl<'a> Journey<'_, 'a> {
             .into());
         };
         self.passes(&host.id, packet)?;
-        self.loopback(port, host, packet)?;
+        self.not_from_itself(port, host, packet)?;
         if let Some(undone) = self.undo(host, packet) {
             return self.return_answer(host, undone, true);
         }
@@ -118,6 +118,26 @@ impl<'a> Journey<'_, 'a> {
             return self.arrive(host, served);
         }
         self.forward(host, served)
+    }
+
+    /// A host takes no packet that has its own address for a source.
+    fn not_from_itself(
+        &mut self,
+        port: &'a Port,
+        host: &'a Host,
+        packet: Flow,
+    ) -> Result<(), Stop> {
+        if !self.is_own(host, packet.source) {
+            return Ok(());
+        }
+        self.loopback(port, host, packet)?;
+        let detail = format!("{packet} comes from its own address: it takes no such packet");
+        self.deny(host, &detail);
+        Err(DropReason::FromItself {
+            host: host.id.clone(),
+            packet,
+        }
+        .into())
     }
 
     /// Translates a packet back that answers one that the host translated.

@@ -95,6 +95,20 @@ fn case(reason: &DropReason) -> Case {
             world.edit_port("b-0", |port| port.guard = false);
             (world, "a", tcp("192.0.2.1", 80))
         }
+        DropReason::FromItself { .. } => {
+            // c forwards what a sends, by a table that leads back to a.
+            let mut world = apart();
+            let far = |to: &str| {
+                let to = Target::Port(to.into());
+                [("10.0.0.0/16", Target::Local), ("0.0.0.0/0", to)]
+            };
+            world.table("rtb", "vpc", &far("c-0"));
+            world.table("rtb-2", "vpc", &far("a-0"));
+            world.edit_port("a-0", |port| port.guard = false);
+            world.edit_port("c-0", |port| port.guard = false);
+            world.edit_host("c", |host| host.forwarding = true);
+            (world, "a", tcp("192.0.2.1", 80))
+        }
         DropReason::NoMapping { .. } => {
             let mut world = pair;
             world.edit_host("b", |host| {
@@ -226,6 +240,10 @@ fn every_reason() -> Vec<DropReason> {
         DropReason::NotForwarding {
             host: "b".into(),
             destination: address,
+        },
+        DropReason::FromItself {
+            host: "b".into(),
+            packet,
         },
         DropReason::NoMapping {
             host: "b".into(),
