@@ -16,6 +16,19 @@ pub(super) struct Wanted {
     pub(super) next_token: Option<String>,
 }
 
+/// What a request asks for that has ids under a name of its own, filters and pages.
+macro_rules! wanted {
+    ($request:ident, $ids:ident) => {
+        $crate::api::describe::Wanted {
+            ids: $request.$ids,
+            filters: $request.filters,
+            max_results: $request.max_results,
+            next_token: $request.next_token,
+        }
+    };
+}
+pub(super) use wanted;
+
 /// A kind of resource, to select from.
 pub(super) struct Kind<'k, T> {
     /// The names of its filters, those on tags apart.

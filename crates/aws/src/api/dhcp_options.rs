@@ -1,6 +1,6 @@
 //! DHCP option set operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::dhcp_options::{self, DhcpOptions};
@@ -81,12 +81,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeDhcpOptionsRequest,
 ) -> Outcome<ec2::DescribeDhcpOptionsResult> {
-    let wanted = Wanted {
-        ids: request.dhcp_options_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, dhcp_options_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -103,11 +98,7 @@ pub(super) fn describe(
         },
         not_found: &dhcp_options::unknown,
     };
-    let here = state
-        .dhcp_options
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|options: &&DhcpOptions| options.region == call.context.region);
+    let here = call.context.here(&state.dhcp_options);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let dhcp_options = chosen
         .into_iter()

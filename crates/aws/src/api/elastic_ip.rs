@@ -196,11 +196,7 @@ pub(super) fn describe(
         field: &|elastic, name| field(state, elastic, name),
         not_found: &addresses::unknown,
     };
-    let here = state
-        .elastic_ips
-        .values()
-        .map(Arc::as_ref)
-        .filter(|elastic| elastic.region == call.context.region);
+    let here = call.context.here(&state.elastic_ips);
     let (chosen, _) = select(call, here, wanted, &kind)?;
     Ok(DescribeAddressesResult {
         addresses: chosen

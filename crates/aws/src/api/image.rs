@@ -1,6 +1,6 @@
 //! Images and instance types.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::{Call, Outcome};
 use crate::model::image::{self, Image};
 use crate::model::instance_type::{self, InstanceType};
@@ -91,12 +91,7 @@ pub(super) fn describe(
     if !image::all().iter().any(|image| theirs(&image)) {
         return Ok(ec2::DescribeImagesResult::default());
     }
-    let wanted = Wanted {
-        ids: request.image_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, image_ids);
     let kind = Kind {
         filters: FILTERS,
         id: &|image: &Image| image.id.to_string(),

@@ -1,6 +1,6 @@
 //! Instances' coming, going and being described.
 
-use super::describe::{Kind, Wanted, no_pages_of_ids, select};
+use super::describe::{Kind, Wanted, no_pages_of_ids, select, wanted};
 use super::instance_view::{FILTERS, field, wire_instance, wire_state, zone};
 use super::{Call, Outcome};
 use crate::model::instance::{self, Instance, InstanceState};
@@ -35,12 +35,7 @@ pub(super) fn describe(
     request: ec2::DescribeInstancesRequest,
 ) -> Outcome<ec2::DescribeInstancesResult> {
     no_pages_of_ids("instancesSet", &request.instance_ids, request.max_results)?;
-    let wanted = Wanted {
-        ids: request.instance_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, instance_ids);
     let (chosen, next_token) = chosen(call, wanted, FILTERS)?;
     let mut reserved: Vec<(&ReservationId, Vec<&Instance>)> = Vec::new();
     let mut places: HashMap<&ReservationId, usize> = HashMap::new();
@@ -73,11 +68,7 @@ fn chosen<'c>(
         field: &|instance, name| field(state, instance, name),
         not_found: &instance::unknown,
     };
-    let here = state
-        .instances
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|instance: &&Instance| instance.region == call.context.region);
+    let here = call.context.here(&state.instances);
     select(call, here, wanted, &kind)
 }
 
@@ -92,12 +83,7 @@ pub(super) fn describe_status(
     ];
     let all = request.include_all_instances.unwrap_or(false);
     no_pages_of_ids("instancesSet", &request.instance_ids, request.max_results)?;
-    let wanted = Wanted {
-        ids: request.instance_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, instance_ids);
     let (chosen, next_token) = chosen(call, wanted, NAMES)?;
     let shown = chosen
         .into_iter()

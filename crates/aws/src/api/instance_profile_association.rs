@@ -1,6 +1,6 @@
 //! Instances' profiles: which role's credentials an instance gets.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::{Call, Outcome};
 use crate::model::iam::instance_profile;
 use crate::model::instance::{self, Instance, InstanceState, profile};
@@ -85,12 +85,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeIamInstanceProfileAssociationsRequest,
 ) -> Outcome<ec2::DescribeIamInstanceProfileAssociationsResult> {
-    let wanted = Wanted {
-        ids: request.association_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, association_ids);
     let id = |instance: &Instance| {
         let association = instance.profile_association.as_ref();
         association.map(|of| of.id.clone()).unwrap_or_default()

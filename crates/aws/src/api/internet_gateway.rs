@@ -1,6 +1,6 @@
 //! Internet gateway operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::internet_gateway::{self, InternetGateway};
@@ -90,12 +90,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeInternetGatewaysRequest,
 ) -> Outcome<ec2::DescribeInternetGatewaysResult> {
-    let wanted = Wanted {
-        ids: request.internet_gateway_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, internet_gateway_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -108,8 +103,7 @@ pub(super) fn describe(
         },
         not_found: &internet_gateway::unknown,
     };
-    let here = state.internet_gateways.values().map(AsRef::as_ref);
-    let here = here.filter(|gateway: &&InternetGateway| gateway.region == call.context.region);
+    let here = call.context.here(&state.internet_gateways);
     let (gateways, next_token) = select(call, here, wanted, &kind)?;
     let internet_gateways = gateways
         .into_iter()

@@ -5,7 +5,6 @@ use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::key_pair::{self, KeyKind, KeyPair};
 use crate::model::{Refusal, tag};
-use std::sync::Arc;
 use wire::Timestamp;
 use wire::ec2;
 
@@ -110,8 +109,7 @@ pub(super) fn describe(
         },
         not_found: &key_pair::unknown,
     };
-    let all = call.state.key_pairs.values().map(Arc::as_ref);
-    let here = all.filter(|pair| pair.region == call.context.region);
+    let here = call.context.here(&call.state.key_pairs);
     let (chosen, _) = select(call, here, wanted, &kind)?;
     let with_key = request.include_public_key.unwrap_or(false);
     let shown = chosen.into_iter().map(|pair| ec2::KeyPairInfo {

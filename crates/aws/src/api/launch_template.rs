@@ -6,7 +6,6 @@ use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::launch_template::{self as templates, LaunchTemplate, LaunchTemplateVersion};
 use crate::model::{Refusal, State, tag};
-use std::sync::Arc;
 use wire::Timestamp;
 use wire::ec2;
 use wire::pagination::page;
@@ -234,8 +233,7 @@ pub(super) fn describe(
         },
         not_found: &templates::unknown,
     };
-    let all = call.state.launch_templates.values().map(Arc::as_ref);
-    let here = all.filter(|template| template.region == call.context.region);
+    let here = call.context.here(&call.state.launch_templates);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let launch_templates = chosen
         .into_iter()

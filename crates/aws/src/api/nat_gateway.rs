@@ -159,11 +159,7 @@ pub(super) fn describe(
         },
         not_found: &nat_gateway::unknown,
     };
-    let here = state
-        .nat_gateways
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|gateway: &&NatGateway| gateway.region == call.context.region);
+    let here = call.context.here(&state.nat_gateways);
     let (gateways, next_token) = select(call, here, wanted, &kind)?;
     let nat_gateways = gateways
         .into_iter()

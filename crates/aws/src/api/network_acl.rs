@@ -1,13 +1,12 @@
 //! Network ACL operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::network_acl::{self as acls, FINAL_DENY, NetworkAcl, NetworkAclEntry};
 use crate::model::security_group::Traffic;
 use crate::model::{Refusal, State, tag};
 use ipnet::{IpNet, Ipv4Net};
-use std::sync::Arc;
 use wire::ec2::{
     CreateNetworkAclEntryRequest, CreateNetworkAclRequest, CreateNetworkAclResult,
     DeleteNetworkAclEntryRequest, DeleteNetworkAclRequest, DescribeNetworkAclsRequest,
@@ -185,12 +184,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: DescribeNetworkAclsRequest,
 ) -> Outcome<DescribeNetworkAclsResult> {
-    let wanted = Wanted {
-        ids: request.network_acl_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, network_acl_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -198,11 +192,7 @@ pub(super) fn describe(
         field: &|acl, name| field(state, acl, name),
         not_found: &acls::unknown,
     };
-    let here = state
-        .network_acls
-        .values()
-        .map(Arc::as_ref)
-        .filter(|acl| acl.region == call.context.region);
+    let here = call.context.here(&state.network_acls);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let network_acls = chosen.into_iter().map(|acl| wire_acl(state, acl)).collect();
     Ok(DescribeNetworkAclsResult {

@@ -1,7 +1,7 @@
 //! Network interface operations; how an interface is shown is in
 //! [`super::network_interface_view`].
 
-use super::describe::{Kind, Wanted, no_pages_of_ids, select};
+use super::describe::{Kind, no_pages_of_ids, select, wanted};
 use super::network_interface_view::{FILTERS, field, wire_attachment, wire_interface};
 use super::security_group::wire_groups;
 use super::tag::specified;
@@ -12,7 +12,6 @@ use crate::model::{
 };
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use wire::ec2::{
     AssignPrivateIpAddressesRequest, AssignPrivateIpAddressesResult, AssignedPrivateIpAddress,
     AttachNetworkInterfaceRequest, AttachNetworkInterfaceResult, AttributeBooleanValue,
@@ -158,12 +157,7 @@ pub(super) fn describe(
         &request.network_interface_ids,
         request.max_results,
     )?;
-    let wanted = Wanted {
-        ids: request.network_interface_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, network_interface_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -171,8 +165,7 @@ pub(super) fn describe(
         field: &|interface, name| field(state, interface, name),
         not_found: &interfaces::unknown,
     };
-    let all = state.network_interfaces.values().map(Arc::as_ref);
-    let here = all.filter(|interface| interface.region == call.context.region);
+    let here = call.context.here(&state.network_interfaces);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let network_interfaces = chosen
         .into_iter()

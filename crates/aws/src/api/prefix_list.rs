@@ -1,6 +1,6 @@
 //! Managed prefix list operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::prefix_list::{
@@ -8,7 +8,6 @@ use crate::model::prefix_list::{
 };
 use crate::model::{Refusal, State, tag};
 use ipnet::Ipv4Net;
-use std::sync::Arc;
 use wire::ec2::{
     AddPrefixListEntry, CreateManagedPrefixListRequest, CreateManagedPrefixListResult,
     DeleteManagedPrefixListRequest, DeleteManagedPrefixListResult,
@@ -146,12 +145,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: DescribeManagedPrefixListsRequest,
 ) -> Outcome<DescribeManagedPrefixListsResult> {
-    let wanted = Wanted {
-        ids: request.prefix_list_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, prefix_list_ids);
     let state = &call.state;
     let kind = Kind {
         filters: &["owner-id", "prefix-list-id", "prefix-list-name"],
@@ -163,11 +157,7 @@ pub(super) fn describe(
         },
         not_found: &lists::unknown,
     };
-    let here = state
-        .prefix_lists
-        .values()
-        .map(Arc::as_ref)
-        .filter(|list| list.region == call.context.region);
+    let here = call.context.here(&state.prefix_lists);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let prefix_lists = chosen
         .into_iter()
@@ -184,12 +174,7 @@ pub(super) fn describe_of_services(
     call: &mut Call<'_>,
     request: DescribePrefixListsRequest,
 ) -> Outcome<DescribePrefixListsResult> {
-    let wanted = Wanted {
-        ids: request.prefix_list_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, prefix_list_ids);
     let kind = Kind {
         filters: &["prefix-list-id", "prefix-list-name"],
         id: &|list: &PrefixList| list.id.to_string(),

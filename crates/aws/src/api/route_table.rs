@@ -1,6 +1,6 @@
 //! Route table operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::compile::is_active;
@@ -166,12 +166,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeRouteTablesRequest,
 ) -> Outcome<ec2::DescribeRouteTablesResult> {
-    let wanted = Wanted {
-        ids: request.route_table_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, route_table_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -179,11 +174,7 @@ pub(super) fn describe(
         field: &|table, name| field(state, table, name),
         not_found: &route_table::unknown,
     };
-    let here = state
-        .route_tables
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|table: &&RouteTable| table.region == call.context.region);
+    let here = call.context.here(&state.route_tables);
     let (tables, next_token) = select(call, here, wanted, &kind)?;
     let route_tables = tables
         .into_iter()

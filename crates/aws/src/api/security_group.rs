@@ -7,7 +7,6 @@ use super::{Call, Outcome};
 use crate::model::security_group::{self as groups, Peer, SecurityGroup, SecurityGroupRule};
 use crate::model::{Refusal, SecurityGroupId, State, tag};
 use ipnet::IpNet;
-use std::sync::Arc;
 use wire::ec2::{
     CreateSecurityGroupRequest, CreateSecurityGroupResult, DeleteSecurityGroupRequest,
     DeleteSecurityGroupResult, DescribeSecurityGroupReferencesRequest,
@@ -119,11 +118,7 @@ pub(super) fn describe(
         field: &|group, name| field(state, group, name),
         not_found: &groups::unknown,
     };
-    let here = state
-        .security_groups
-        .values()
-        .map(Arc::as_ref)
-        .filter(|group| group.region == call.context.region);
+    let here = call.context.here(&state.security_groups);
     let (chosen, next_token) = select(call, here, wanted, &kind)?;
     let security_groups = chosen
         .into_iter()

@@ -1,6 +1,6 @@
 //! Operations on the rules of security groups.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::security_group::named;
 use super::security_group_permission::{
     FlatPermission, Permission, permissions, v4_range, v6_range, wire_permission,
@@ -13,7 +13,6 @@ use crate::model::security_group::{
 };
 use crate::model::{Refusal, SecurityGroupId, State, tag};
 use ipnet::IpNet;
-use std::sync::Arc;
 use wire::ec2::{
     AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResult,
     AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult,
@@ -346,18 +345,9 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: DescribeSecurityGroupRulesRequest,
 ) -> Outcome<DescribeSecurityGroupRulesResult> {
-    let wanted = Wanted {
-        ids: request.security_group_rule_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, security_group_rule_ids);
     let state = &call.state;
-    let here = state
-        .security_groups
-        .values()
-        .map(Arc::as_ref)
-        .filter(|group| group.region == call.context.region);
+    let here = call.context.here(&state.security_groups);
     let rules: Vec<(&SecurityGroup, &SecurityGroupRule)> = here
         .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
         .collect();

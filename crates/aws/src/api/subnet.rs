@@ -1,6 +1,6 @@
 //! Subnet operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::subnet::{self, Subnet};
@@ -140,12 +140,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeSubnetsRequest,
 ) -> Outcome<ec2::DescribeSubnetsResult> {
-    let wanted = Wanted {
-        ids: request.subnet_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, subnet_ids);
     let state = &call.state;
     let kind = Kind {
         filters: FILTERS,
@@ -153,11 +148,7 @@ pub(super) fn describe(
         field: &|subnet, name| field(state, subnet, name),
         not_found: &subnet::unknown,
     };
-    let here = state
-        .subnets
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|subnet: &&Subnet| subnet.region == call.context.region);
+    let here = call.context.here(&state.subnets);
     let (subnets, next_token) = select(call, here, wanted, &kind)?;
     let subnets = subnets
         .into_iter()

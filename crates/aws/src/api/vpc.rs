@@ -1,6 +1,6 @@
 //! VPC operations.
 
-use super::describe::{Kind, Wanted, one, select};
+use super::describe::{Kind, one, select, wanted};
 use super::tag::{specified, wire_tags};
 use super::{Call, Outcome};
 use crate::model::vpc::{self, CidrAssociation, Vpc};
@@ -122,12 +122,7 @@ pub(super) fn describe(
     call: &mut Call<'_>,
     request: ec2::DescribeVpcsRequest,
 ) -> Outcome<ec2::DescribeVpcsResult> {
-    let wanted = Wanted {
-        ids: request.vpc_ids,
-        filters: request.filters,
-        max_results: request.max_results,
-        next_token: request.next_token,
-    };
+    let wanted = wanted!(request, vpc_ids);
     let account = call.state.settings.account.clone();
     let kind = Kind {
         filters: FILTERS,

@@ -47,11 +47,9 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidDhcpOptionID.NotFound` or `InvalidDhcpOptionsId.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s DhcpOptions, Refusal> {
-    let found = state
-        .dhcp_options
-        .get(id)
-        .filter(|options| options.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.dhcp_options, id)
+        .ok_or_else(|| unknown(id))
 }
 
 /// The region's default set, made if it isn't there.
@@ -93,11 +91,7 @@ pub fn create(
     context: &Context,
     options: Vec<(String, Vec<String>)>,
 ) -> Result<DhcpOptionsId, Refusal> {
-    let own = state
-        .dhcp_options
-        .values()
-        .filter(|options| options.region == context.region)
-        .count();
+    let own = context.here(&state.dhcp_options).count();
     check(context, Quota::DhcpOptions, own, 1)?;
     if options.is_empty() {
         return Err(Refusal::missing("dhcpConfiguration"));

@@ -39,11 +39,9 @@ pub fn find<'s>(
     context: &Context,
     id: &str,
 ) -> Result<&'s InternetGateway, Refusal> {
-    let found = state
-        .internet_gateways
-        .get(id)
-        .filter(|gateway| gateway.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.internet_gateways, id)
+        .ok_or_else(|| unknown(id))
 }
 
 /// The internet gateway attached to a VPC.
@@ -60,11 +58,7 @@ pub fn of_vpc<'s>(state: &'s State, vpc: &VpcId) -> Option<&'s InternetGateway> 
 /// # Errors
 /// `InternetGatewayLimitExceeded`.
 pub fn create(state: &mut State, context: &Context) -> Result<InternetGatewayId, Refusal> {
-    let own = state
-        .internet_gateways
-        .values()
-        .filter(|gateway| gateway.region == context.region)
-        .count();
+    let own = context.here(&state.internet_gateways).count();
     check(context, Quota::InternetGateways, own, 1)?;
     let id = InternetGatewayId::fresh(&state.digits());
     let gateway = InternetGateway {

@@ -71,19 +71,14 @@ pub fn find_by_name<'s>(
     context: &Context,
     name: &str,
 ) -> Result<&'s KeyPair, Refusal> {
-    let mut here = state
-        .key_pairs
-        .values()
-        .filter(|pair| pair.region == context.region);
+    let mut here = context.here(&state.key_pairs);
     let missing = || {
         Refusal::new(
             "InvalidKeyPair.NotFound",
             format!("The key pair '{name}' does not exist"),
         )
     };
-    here.find(|pair| pair.name == name)
-        .map(Arc::as_ref)
-        .ok_or_else(missing)
+    here.find(|pair| pair.name == name).ok_or_else(missing)
 }
 
 /// The key pair of an id in the region asked.
@@ -91,11 +86,9 @@ pub fn find_by_name<'s>(
 /// # Errors
 /// `InvalidKeyPair.NotFound`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s KeyPair, Refusal> {
-    let found = state
-        .key_pairs
-        .get(id)
-        .filter(|pair| pair.region == context.region);
-    found.map(Arc::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.key_pairs, id)
+        .ok_or_else(|| unknown(id))
 }
 
 fn failed(error: impl std::fmt::Display) -> Refusal {

@@ -253,11 +253,7 @@ pub fn find<'s>(
     id: Option<&str>,
     name: Option<&str>,
 ) -> Result<&'s LaunchTemplate, Refusal> {
-    let mut here = state
-        .launch_templates
-        .values()
-        .map(Arc::as_ref)
-        .filter(|template| template.region == context.region);
+    let mut here = context.here(&state.launch_templates);
     match (id, name) {
         (Some(_), Some(_)) => Err(Refusal::invalid_combination(
             "Either launch template ID or launch template name may be specified, but not both",

@@ -32,6 +32,7 @@ pub mod network_interface;
 pub mod prefix_list;
 pub mod quota;
 pub mod region;
+pub mod regional;
 pub mod route_table;
 pub mod security_group;
 pub mod ssm;

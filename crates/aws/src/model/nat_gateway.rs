@@ -83,11 +83,9 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `NatGatewayNotFound` or `NatGatewayMalformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s NatGateway, Refusal> {
-    let found = state
-        .nat_gateways
-        .get(id)
-        .filter(|gateway| gateway.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.nat_gateways, id)
+        .ok_or_else(|| unknown(id))
 }
 
 fn is_alive(gateway: &NatGateway) -> bool {

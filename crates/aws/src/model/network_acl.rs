@@ -77,11 +77,8 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidNetworkAclID.NotFound`, `InvalidNetworkAclId.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s NetworkAcl, Refusal> {
-    state
-        .network_acls
-        .get(id)
-        .filter(|acl| acl.region == context.region)
-        .map(Arc::as_ref)
+    context
+        .find(&state.network_acls, id)
         .ok_or_else(|| unknown(id))
 }
 

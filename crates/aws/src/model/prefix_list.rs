@@ -120,11 +120,8 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidPrefixListID.NotFound`, `InvalidPrefixListId.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s PrefixList, Refusal> {
-    state
-        .prefix_lists
-        .get(id)
-        .filter(|list| list.region == context.region)
-        .map(Arc::as_ref)
+    context
+        .find(&state.prefix_lists, id)
         .ok_or_else(|| unknown(id))
 }
 
@@ -192,11 +189,8 @@ pub fn create(
             return Err(repeated(entry.cidr));
         }
     }
-    let of_region = state
-        .prefix_lists
-        .values()
-        .filter(|list| list.region == context.region);
-    if context.quotas && of_region.count() >= LISTS_PER_REGION {
+    let present = context.here(&state.prefix_lists).count();
+    if context.quotas && present >= LISTS_PER_REGION {
         return Err(Refusal::new(
             "PrefixListLimitExceeded",
             "The maximum number of prefix lists has been reached.",

@@ -55,11 +55,7 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidSubnetID.NotFound` or `.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s Subnet, Refusal> {
-    let found = state
-        .subnets
-        .get(id)
-        .filter(|subnet| subnet.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context.find(&state.subnets, id).ok_or_else(|| unknown(id))
 }
 
 /// How many addresses are free: a /24 begins with 251.

@@ -59,11 +59,7 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidVpcID.NotFound` or `.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s Vpc, Refusal> {
-    let found = state
-        .vpcs
-        .get(id)
-        .filter(|vpc| vpc.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context.find(&state.vpcs, id).ok_or_else(|| unknown(id))
 }
 
 /// The region's default VPC.
@@ -129,11 +125,7 @@ pub fn create(
             format!("The CIDR '{cidr}' is invalid."),
         ));
     }
-    let own = state
-        .vpcs
-        .values()
-        .filter(|vpc| vpc.region == context.region)
-        .count();
+    let own = context.here(&state.vpcs).count();
     check(context, Quota::Vpcs, own, 1)?;
     let id = VpcId::fresh(&state.digits());
     let options = dhcp_options::default_of(state, &context.region);

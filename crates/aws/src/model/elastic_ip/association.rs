@@ -115,10 +115,8 @@ fn only_interface<'s>(
     context: &Context,
     id: &InstanceId,
 ) -> Result<&'s NetworkInterface, Refusal> {
-    let instance = state
-        .instances
-        .get(id)
-        .filter(|instance| instance.region == context.region)
+    let instance = context
+        .find(&state.instances, id)
         .ok_or_else(|| network_interface::unknown_instance(id))?;
     let state_name = match instance.state {
         InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => None,
@@ -200,11 +198,8 @@ pub fn find_association<'s>(
             "Value ({id}) for parameter associationId is invalid. Expected: 'eipassoc-...'."
         )));
     }
-    state
-        .elastic_ips
-        .values()
-        .map(Arc::as_ref)
-        .filter(|address| address.region == context.region)
+    context
+        .here(&state.elastic_ips)
         .find(|address| {
             let association = address.association.as_ref();
             association.is_some_and(|association| association.id.as_str() == id)

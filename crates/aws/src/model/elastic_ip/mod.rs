@@ -65,11 +65,8 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidAllocationID.NotFound`, `InvalidParameterValue` for a malformed id.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s ElasticIp, Refusal> {
-    state
-        .elastic_ips
-        .get(id)
-        .filter(|address| address.region == context.region)
-        .map(Arc::as_ref)
+    context
+        .find(&state.elastic_ips, id)
         .ok_or_else(|| unknown(id))
 }
 
@@ -119,10 +116,7 @@ pub fn allocate(
     context: &Context,
     given: Option<Ipv4Addr>,
 ) -> Result<AllocationId, Refusal> {
-    let of_region = state
-        .elastic_ips
-        .values()
-        .filter(|address| address.region == context.region);
+    let of_region = context.here(&state.elastic_ips);
     quota::check(context, Quota::ElasticIps, of_region.count(), 1)?;
     let public_ip = match given {
         Some(ip) if is_in_pool(ip) && !taken(state).contains(&ip) => ip,

@@ -154,11 +154,9 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidInstanceID.NotFound` or `.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s Instance, Refusal> {
-    let found = state
-        .instances
-        .get(id)
-        .filter(|instance| instance.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.instances, id)
+        .ok_or_else(|| unknown(id))
 }
 
 /// Changes an instance.

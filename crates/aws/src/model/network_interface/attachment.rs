@@ -227,11 +227,8 @@ pub fn find_attachment<'s>(
             format!("Invalid id: \"{id}\" (expecting \"eni-attach-...\")"),
         ));
     }
-    state
-        .network_interfaces
-        .values()
-        .map(Arc::as_ref)
-        .filter(|interface| interface.region == context.region)
+    context
+        .here(&state.network_interfaces)
         .find(|interface| {
             let attachment = interface.attachment.as_ref();
             attachment.is_some_and(|attachment| attachment.id.as_str() == id)

@@ -191,11 +191,8 @@ pub fn find<'s>(
     context: &Context,
     id: &str,
 ) -> Result<&'s NetworkInterface, Refusal> {
-    state
-        .network_interfaces
-        .get(id)
-        .filter(|interface| interface.region == context.region)
-        .map(Arc::as_ref)
+    context
+        .find(&state.network_interfaces, id)
         .ok_or_else(|| unknown(id))
 }
 

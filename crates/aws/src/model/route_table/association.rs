@@ -147,16 +147,13 @@ fn find_association<'s>(
     context: &Context,
     id: &str,
 ) -> Result<(&'s RouteTable, &'s RouteTableAssociation), Refusal> {
-    let of_region = state
-        .route_tables
-        .values()
-        .filter(|table| table.region == context.region);
+    let of_region = context.here(&state.route_tables);
     let mut found = of_region.filter_map(|table| {
         let association = table
             .associations
             .iter()
             .find(|association| association.id.as_str() == id)?;
-        Some((table.as_ref(), association))
+        Some((table, association))
     });
     let unknown = || {
         Refusal::new(

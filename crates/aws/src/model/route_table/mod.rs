@@ -141,11 +141,9 @@ pub(crate) fn unknown(id: &str) -> Refusal {
 /// # Errors
 /// `InvalidRouteTableID.NotFound` or `.Malformed`.
 pub fn find<'s>(state: &'s State, context: &Context, id: &str) -> Result<&'s RouteTable, Refusal> {
-    let found = state
-        .route_tables
-        .get(id)
-        .filter(|table| table.region == context.region);
-    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
+    context
+        .find(&state.route_tables, id)
+        .ok_or_else(|| unknown(id))
 }
 
 fn edit(state: &mut State, id: &RouteTableId, change: impl FnOnce(&mut RouteTable)) {

@@ -87,10 +87,7 @@ pub fn create(
             format!("The security group '{name}' already exists for VPC '{vpc}'"),
         ));
     }
-    let groups = state
-        .security_groups
-        .values()
-        .filter(|group| group.region == context.region);
+    let groups = context.here(&state.security_groups);
     quota::check(context, Quota::SecurityGroups, groups.count(), 1)?;
     Ok(insert(state, context, vpc, name, description))
 }

@@ -119,11 +119,8 @@ pub fn find<'s>(
     context: &Context,
     id: &str,
 ) -> Result<&'s SecurityGroup, Refusal> {
-    state
-        .security_groups
-        .get(id)
-        .filter(|group| group.region == context.region)
-        .map(Arc::as_ref)
+    context
+        .find(&state.security_groups, id)
         .ok_or_else(|| unknown(id))
 }
 
