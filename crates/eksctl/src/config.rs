@@ -46,6 +46,43 @@ pub struct ClusterConfig {
     /// Node groups that it doesn't.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_groups: Vec<NodeGroup>,
+    /// Profiles of Fargate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fargate_profiles: Vec<FargateProfile>,
+}
+
+/// A profile of Fargate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FargateProfile {
+    /// Its name.
+    pub name: String,
+    /// The pods that it takes.
+    pub selectors: Vec<FargateSelector>,
+    /// Its pods' role, if not the one that is made for all.
+    #[serde(
+        rename = "podExecutionRoleARN",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pod_execution_role_arn: Option<String>,
+    /// Its subnets, if not all private ones of the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<String>,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Pods of a namespace with some labels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FargateSelector {
+    /// The namespace.
+    pub namespace: String,
+    /// The labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What a cluster is called and where it is.
@@ -122,6 +159,12 @@ pub struct AccountName {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Vpc {
+    /// The VPC, if it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its subnets, if it is there.
+    #[serde(default, skip_serializing_if = "Subnets::is_empty")]
+    pub subnets: Subnets,
     /// Its range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cidr: Option<String>,
@@ -138,6 +181,39 @@ pub struct Vpc {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub public_access_cidrs: Vec<String>,
+}
+
+/// Subnets of a VPC that is there, by their zones or by names of the author's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subnets {
+    /// Those with a way to the internet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub public: BTreeMap<String, Subnet>,
+    /// The others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub private: BTreeMap<String, Subnet>,
+}
+
+impl Subnets {
+    fn is_empty(&self) -> bool {
+        self.public.is_empty() && self.private.is_empty()
+    }
+}
+
+/// A subnet that is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subnet {
+    /// Its id; its name where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its zone, which it has anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub az: Option<String>,
+    /// Its range, which it has anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<String>,
 }
 
 /// How private subnets get out.
@@ -299,6 +375,7 @@ impl ClusterConfig {
             addons: Vec::new(),
             managed_node_groups: Vec::new(),
             node_groups: Vec::new(),
+            fargate_profiles: Vec::new(),
         }
     }
 

@@ -1,17 +1,16 @@
 //! `create cluster`, `create nodegroup`, `create addon`.
 
-use crate::config::{Addon, CIDR, ClusterConfig, NodeGroup};
+use crate::config::{Addon, ClusterConfig, NodeGroup};
 use crate::family::Family;
-use crate::subnets::{Zone, cut};
 use crate::template::{Boot, cluster_stack, group_stack};
-use crate::{Error, Level, Means, VERSION, identity_provider, service_account, stack, template};
+use crate::{
+    Error, Level, Means, VERSION, fargate, identity_provider, network, service_account, stack,
+    template,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wire::call::Service::{Ec2, Eks, Ssm};
 
-/// Zones in which control planes don't run.
-/// <https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>
-const AVOIDED: [&str; 3] = ["use1-az3", "usw1-az2", "cac1-az3"];
 /// The add-ons that every cluster gets.
 const USUAL_ADDONS: [&str; 3] = ["vpc-cni", "kube-proxy", "coredns"];
 /// How long nodes have to become ready, in seconds.
@@ -26,13 +25,7 @@ pub fn cluster(means: &dyn Means, config: &mut ClusterConfig) -> Result<(), Erro
     let info = |line: &str| means.say(Level::Info, line);
     info(&format!("eksctl version {VERSION}"));
     info(&format!("using region {region}"));
-    let zones = planned_zones(means, config)?;
-    for zone in &zones {
-        info(&format!(
-            "subnets for {} - public:{} private:{}",
-            zone.name, zone.public, zone.private
-        ));
-    }
+    let network = network::plan(means, config)?;
     let version = config.metadata.version.clone();
     for (group, _) in config.groups() {
         let (name, family) = (&group.name, Family::of(&version).name());
@@ -42,10 +35,9 @@ pub fn cluster(means: &dyn Means, config: &mut ClusterConfig) -> Result<(), Erro
     }
     info(&format!("using Kubernetes version {version}"));
     announce(means, config);
-    let cidr = config.vpc.cidr.clone().unwrap_or_else(|| CIDR.to_owned());
     let stack_name = cluster_stack(&name);
     info(&format!("building cluster stack \"{stack_name}\""));
-    let text = template::cluster(config, &cidr, &zones);
+    let text = template::cluster(config, &network);
     let tags: Vec<(&str, &str)> = config
         .metadata
         .tags
@@ -82,6 +74,7 @@ pub fn cluster(means: &dyn Means, config: &mut ClusterConfig) -> Result<(), Erro
     for account in &config.iam.service_accounts {
         service_account::create(means, &name, account, true)?;
     }
+    fargate::create(means, &name, &config.fargate_profiles)?;
     let done = format!("all EKS cluster resources for \"{name}\" have been created");
     means.say(Level::Success, &done);
     for (group, managed) in &groups {
@@ -104,54 +97,6 @@ pub fn cluster(means: &dyn Means, config: &mut ClusterConfig) -> Result<(), Erro
         &format!("EKS cluster \"{name}\" in \"{region}\" region is ready"),
     );
     Ok(())
-}
-
-/// Chooses zones, if the config doesn't, and cuts the VPC's range for them.
-///
-/// # Errors
-/// The range can't be, or is too small.
-pub fn planned_zones(means: &dyn Means, config: &mut ClusterConfig) -> Result<Vec<Zone>, Error> {
-    if config.availability_zones.is_empty() {
-        config.availability_zones = chosen_zones(means, &config.metadata.region)?;
-        let zones = config.availability_zones.join(" ");
-        means.say(
-            Level::Info,
-            &format!("setting availability zones to [{zones}]"),
-        );
-    }
-    if config.availability_zones.len() < 2 {
-        let message = "only 1 zone(s) specified, 2 are required (can be non-unique)";
-        return Err(Error::Invalid(message.to_owned()));
-    }
-    let cidr = config.vpc.cidr.clone().unwrap_or_else(|| CIDR.to_owned());
-    let range = cidr
-        .parse()
-        .map_err(|_| Error::Invalid(format!("{cidr:?} is not an IPv4 range")))?;
-    cut(range, &config.availability_zones)
-}
-
-/// Three zones of a region in a random order; two in us-east-1.
-fn chosen_zones(means: &dyn Means, region: &str) -> Result<Vec<String>, Error> {
-    let answer = means.call(Ec2, "DescribeAvailabilityZones", json!({}))?;
-    let zones = answer
-        .get("availabilityZoneInfo")
-        .and_then(Value::as_array)
-        .cloned();
-    let text = |zone: &Value, name: &str| zone.get(name).and_then(Value::as_str).map(str::to_owned);
-    let mut names: Vec<String> = zones
-        .unwrap_or_default()
-        .iter()
-        .filter(|zone| !text(zone, "zoneId").is_some_and(|id| AVOIDED.contains(&id.as_str())))
-        .filter_map(|zone| text(zone, "zoneName"))
-        .collect();
-    let mut chance = means.chance();
-    for end in (1..names.len()).rev() {
-        let other = usize::try_from(chance % (end as u64 + 1)).unwrap_or(0);
-        names.swap(end, other);
-        chance /= end as u64 + 1;
-    }
-    names.truncate(if region == "us-east-1" { 2 } else { 3 });
-    Ok(names)
 }
 
 fn announce(means: &dyn Means, config: &ClusterConfig) {

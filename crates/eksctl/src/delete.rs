@@ -1,7 +1,7 @@
 //! `delete cluster`, `delete nodegroup`, `delete addon`.
 
 use crate::template::{cluster_stack, group_stack};
-use crate::{Error, Level, Means, create, identity_provider, stack};
+use crate::{Error, Level, Means, create, fargate, identity_provider, stack};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wire::call::Service::{ClassicLoadBalancing, Eks, Iam, LoadBalancing};
@@ -31,6 +31,9 @@ pub fn cluster(means: &dyn Means, name: &str) -> Result<(), Error> {
         if public != Some(false) {
             clean_balancers(means, described, name)?;
         }
+    }
+    if described.is_some() {
+        fargate::delete_all(means, name)?;
     }
     let own = cluster_stack(name);
     let others: Vec<&str> = stacks

@@ -255,3 +255,52 @@ pub fn stacks(means: &dyn Means, cluster: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Shows a cluster's profiles of Fargate.
+///
+/// # Errors
+/// There is no such cluster.
+pub fn fargate_profiles(means: &dyn Means, cluster: &str, json: bool) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for name in crate::fargate::names(means, cluster)? {
+        let given = json!({ "clusterName": cluster, "fargateProfileName": name });
+        let answer = means.call(Eks, "DescribeFargateProfile", given)?;
+        found.extend(answer.get("fargateProfile").cloned());
+    }
+    let head = [
+        "NAME",
+        "SELECTOR_NAMESPACE",
+        "SELECTOR_LABELS",
+        "POD_EXECUTION_ROLE_ARN",
+        "STATUS",
+    ];
+    show(means, json, &found, &head, |of| {
+        let first = |name: &str| text(of, &format!("/selectors/0/{name}"));
+        vec![
+            text(of, "/fargateProfileName"),
+            first("namespace"),
+            first("labels"),
+            text(of, "/podExecutionRoleArn"),
+            text(of, "/status"),
+        ]
+    });
+    Ok(())
+}
+
+/// Shows whom a cluster's map knows principals of IAM as.
+///
+/// # Errors
+/// There is no such cluster, or its map can't be read.
+pub fn identity_mappings(means: &dyn Means, cluster: &str, json: bool) -> Result<(), Error> {
+    let all = crate::identity_mapping::all(means, cluster)?;
+    let found: Vec<Value> = all.iter().map(|of| json!(of)).collect();
+    show(means, json, &found, &["ARN", "USERNAME", "GROUPS"], |of| {
+        let arn = match text(of, "/rolearn") {
+            empty if empty.is_empty() => text(of, "/userarn"),
+            arn => arn,
+        };
+        let groups = names(of, "groups").join(",");
+        vec![arn, text(of, "/username"), groups]
+    });
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use super::{Builder, attribute, managed_policy, reference, substituted, trust};
 use crate::config::{ClusterConfig, NatGateways};
+use crate::network::Network;
 use crate::subnets::Zone;
 use serde_json::{Value, json};
 
@@ -11,19 +12,48 @@ pub(super) fn zone_key(name: &str) -> String {
 }
 
 /// The template of a cluster's stack.
-pub fn cluster(config: &ClusterConfig, cidr: &str, zones: &[Zone]) -> String {
+pub fn cluster(config: &ClusterConfig, network: &Network) -> String {
     let mut builder = Builder::default();
-    network(&mut builder, cidr, zones);
-    nat(&mut builder, config.vpc.nat.gateway, zones);
-    groups(&mut builder);
-    control_plane(&mut builder, config, zones);
-    outputs(&mut builder, config, zones);
-    builder.finish(
-        "EKS cluster (dedicated VPC: true, dedicated IAM: true) [created and managed by eksctl]",
-    )
+    let ground = match network {
+        Network::Own { range, zones } => {
+            vpc(&mut builder, range, zones);
+            nat(&mut builder, config.vpc.nat.gateway, zones);
+            Ground {
+                vpc: reference("VPC"),
+                public: subnets(zones, "Public"),
+                private: subnets(zones, "Private"),
+            }
+        }
+        Network::There {
+            vpc,
+            public,
+            private,
+        } => {
+            let literal = |ids: &[String]| ids.iter().map(|id| json!(id)).collect();
+            Ground {
+                vpc: json!(vpc),
+                public: literal(public),
+                private: literal(private),
+            }
+        }
+    };
+    groups(&mut builder, &ground);
+    control_plane(&mut builder, config, &ground);
+    outputs(&mut builder, config, &ground);
+    let own = matches!(network, Network::Own { .. });
+    builder.finish(&format!(
+        "EKS cluster (dedicated VPC: {own}, dedicated IAM: true) [created and managed by eksctl]"
+    ))
 }
 
-fn network(builder: &mut Builder, cidr: &str, zones: &[Zone]) {
+/// What a cluster stands on, as a template names it.
+struct Ground {
+    vpc: Value,
+    public: Vec<Value>,
+    private: Vec<Value>,
+}
+
+fn vpc(builder: &mut Builder, cidr: &str, zones: &[Zone]) {
     let vpc = json!({ "CidrBlock": cidr, "EnableDnsHostnames": true, "EnableDnsSupport": true });
     builder.tagged("VPC", "AWS::EC2::VPC", vpc);
     builder.tagged("InternetGateway", "AWS::EC2::InternetGateway", json!({}));
@@ -111,7 +141,7 @@ fn nat(builder: &mut Builder, gateways: NatGateways, zones: &[Zone]) {
     }
 }
 
-fn groups(builder: &mut Builder) {
+fn groups(builder: &mut Builder, ground: &Ground) {
     let shared = "ClusterSharedNodeSecurityGroup";
     for (name, description) in [
         (
@@ -120,7 +150,7 @@ fn groups(builder: &mut Builder) {
         ),
         (shared, "Communication between all nodes in the cluster"),
     ] {
-        let group = json!({ "GroupDescription": description, "VpcId": reference("VPC") });
+        let group = json!({ "GroupDescription": description, "VpcId": ground.vpc });
         builder.tagged(name, "AWS::EC2::SecurityGroup", group);
     }
     let own = attribute("ControlPlane", "ClusterSecurityGroupId");
@@ -161,7 +191,7 @@ fn subnets(zones: &[Zone], kind: &str) -> Vec<Value> {
     zones.iter().map(name).collect()
 }
 
-fn control_plane(builder: &mut Builder, config: &ClusterConfig, zones: &[Zone]) {
+fn control_plane(builder: &mut Builder, config: &ClusterConfig, ground: &Ground) {
     let role = json!({
         "AssumeRolePolicyDocument": trust("eks.amazonaws.com"),
         "ManagedPolicyArns": [
@@ -170,7 +200,7 @@ fn control_plane(builder: &mut Builder, config: &ClusterConfig, zones: &[Zone]) 
         ],
     });
     builder.tagged("ServiceRole", "AWS::IAM::Role", role);
-    let all = [subnets(zones, "Public"), subnets(zones, "Private")].concat();
+    let all: Vec<&Value> = ground.public.iter().chain(&ground.private).collect();
     let endpoints = config.vpc.cluster_endpoints;
     let mut network = json!({
         "EndpointPrivateAccess": endpoints.private_access,
@@ -199,8 +229,8 @@ fn control_plane(builder: &mut Builder, config: &ClusterConfig, zones: &[Zone]) 
     builder.tagged("ControlPlane", "AWS::EKS::Cluster", properties);
 }
 
-fn outputs(builder: &mut Builder, config: &ClusterConfig, zones: &[Zone]) {
-    let joined = |kind| json!({ "Fn::Join": [",", subnets(zones, kind)] });
+fn outputs(builder: &mut Builder, config: &ClusterConfig, ground: &Ground) {
+    let joined = |subnets: &[Value]| json!({ "Fn::Join": [",", subnets] });
     builder.export("ARN", attribute("ControlPlane", "Arn"));
     builder.output(
         "CertificateAuthorityData",
@@ -222,7 +252,13 @@ fn outputs(builder: &mut Builder, config: &ClusterConfig, zones: &[Zone]) {
         "SharedNodeSecurityGroup",
         reference("ClusterSharedNodeSecurityGroup"),
     );
-    builder.export("SubnetsPrivate", joined("Private"));
-    builder.export("SubnetsPublic", joined("Public"));
-    builder.export("VPC", reference("VPC"));
+    for (name, subnets) in [
+        ("SubnetsPrivate", &ground.private),
+        ("SubnetsPublic", &ground.public),
+    ] {
+        if !subnets.is_empty() {
+            builder.export(name, joined(subnets));
+        }
+    }
+    builder.export("VPC", ground.vpc.clone());
 }

@@ -1,12 +1,14 @@
 //! Stacks as CloudFormation templates.
 
 mod cluster;
+mod fargate;
 mod managed;
 mod role;
 mod unmanaged;
 mod user_data;
 
 pub use cluster::cluster;
+pub use fargate::fargate;
 pub use managed::managed;
 pub use role::service_account;
 pub use unmanaged::{Boot, unmanaged};
@@ -22,6 +24,11 @@ pub fn cluster_stack(cluster: &str) -> String {
 /// The name of a node group's stack.
 pub fn group_stack(cluster: &str, group: &str) -> String {
     format!("eksctl-{cluster}-nodegroup-{group}")
+}
+
+/// The name of the stack of the role that a cluster's pods on Fargate take.
+pub fn fargate_stack(cluster: &str) -> String {
+    format!("eksctl-{cluster}-fargate")
 }
 
 /// The name of the stack of a service account's role.

@@ -2,6 +2,7 @@
 use super::*;
 use crate::config::{ClusterConfig, NatGateways, NodeGroup, ServiceAccount};
 use crate::family::Family;
+use crate::network::Network;
 use crate::subnets::cut;
 use cloudformation::Template;
 
@@ -12,8 +13,32 @@ fn zones() -> Vec<String> {
 }
 
 fn demo(config: &ClusterConfig) -> Template {
-    let cut = cut("192.168.0.0/16".parse().unwrap(), &zones()).unwrap();
-    Template::read(&cluster(config, "192.168.0.0/16", &cut)).unwrap()
+    let range = "192.168.0.0/16".to_owned();
+    let zones = cut(range.parse().unwrap(), &zones()).unwrap();
+    Template::read(&cluster(config, &Network::Own { range, zones })).unwrap()
+}
+
+/// AWS-EKSCTL: in a VPC that is there a cluster's stack makes no network, and exports the one there is.
+#[test]
+fn a_vpc_that_is_there_is_taken_as_it_is() {
+    let config = ClusterConfig::named("demo".to_owned());
+    let network = Network::There {
+        vpc: "vpc-1".to_owned(),
+        public: vec!["subnet-1".to_owned(), "subnet-2".to_owned()],
+        private: Vec::new(),
+    };
+    let template = Template::read(&cluster(&config, &network)).unwrap();
+    let names: Vec<&str> = template.resources.keys().map(String::as_str).collect();
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("Subnet") || *name == "VPC"),
+        "{names:?}"
+    );
+    let group = &template.resources["ControlPlaneSecurityGroup"].properties;
+    assert_eq!(group["VpcId"], "vpc-1");
+    assert!(template.outputs.contains_key("SubnetsPublic"));
+    assert!(!template.outputs.contains_key("SubnetsPrivate"));
 }
 
 /// AWS-EKSCTL: the cluster's stack has eksctl's resources, ranges and outputs, and CloudFormation takes it.

@@ -63,6 +63,44 @@ pub(crate) enum Create {
         #[command(flatten)]
         place: Place,
     },
+    /// Make a profile of Fargate
+    #[command(alias = "fp")]
+    Fargateprofile {
+        /// The cluster
+        #[arg(long, required_unless_present = "config_file")]
+        cluster: Option<String>,
+        /// The profile's name; one is made up if there is none
+        #[arg(short = 'n', long)]
+        name: Option<String>,
+        /// The namespace of its pods
+        #[arg(long, required_unless_present = "config_file")]
+        namespace: Option<String>,
+        /// Labels that its pods have, KEY=VALUE
+        #[arg(short = 'l', long, value_delimiter = ',')]
+        labels: Vec<String>,
+        /// A ClusterConfig file: those of its profiles are made that aren't there
+        #[arg(short = 'f', long, value_name = "FILE", conflicts_with_all = ["cluster", "namespace"])]
+        config_file: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Let a principal of IAM into a cluster, by its map
+    Iamidentitymapping {
+        /// The cluster
+        #[arg(long)]
+        cluster: String,
+        /// The principal: a role or a user
+        #[arg(long)]
+        arn: String,
+        /// Whom Kubernetes knows it as
+        #[arg(long, default_value = "")]
+        username: String,
+        /// Its groups
+        #[arg(long)]
+        group: Vec<String>,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Make a service account whose pods have a role of IAM
     Iamserviceaccount {
         /// The cluster
@@ -158,6 +196,12 @@ pub(crate) struct CreateCluster {
     /// Its VPC's range
     #[arg(long)]
     pub(crate) vpc_cidr: Option<String>,
+    /// Public subnets of a VPC that is there
+    #[arg(long, value_delimiter = ',', value_name = "IDS", conflicts_with_all = ["vpc_cidr", "zones"])]
+    pub(crate) vpc_public_subnets: Vec<String>,
+    /// Private subnets of a VPC that is there
+    #[arg(long, value_delimiter = ',', value_name = "IDS", conflicts_with_all = ["vpc_cidr", "zones"])]
+    pub(crate) vpc_private_subnets: Vec<String>,
     /// Its NAT gateways: HighlyAvailable, Single or Disable
     #[arg(long, default_value = "Single", value_parser = ["HighlyAvailable", "Single", "Disable"])]
     pub(crate) vpc_nat_mode: String,
@@ -170,6 +214,9 @@ pub(crate) struct CreateCluster {
     /// Make no node group
     #[arg(long)]
     pub(crate) without_nodegroup: bool,
+    /// Run pods of the namespaces default and kube-system on Fargate
+    #[arg(long)]
+    pub(crate) fargate: bool,
     /// Print the ClusterConfig instead
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -221,6 +268,23 @@ pub(crate) enum Get {
     /// Show add-ons
     #[command(alias = "addons")]
     Addon {
+        /// The cluster
+        #[arg(long)]
+        cluster: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Show profiles of Fargate
+    #[command(alias = "fp")]
+    Fargateprofile {
+        /// The cluster
+        #[arg(long)]
+        cluster: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Show whom principals of IAM are known as, by a cluster's map
+    Iamidentitymapping {
         /// The cluster
         #[arg(long)]
         cluster: String,
@@ -333,6 +397,32 @@ pub(crate) enum Delete {
         /// The add-on
         #[arg(long)]
         name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a profile of Fargate
+    #[command(alias = "fp")]
+    Fargateprofile {
+        /// The cluster
+        #[arg(long)]
+        cluster: String,
+        /// The profile
+        #[arg(short = 'n', long)]
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a principal of IAM out of a cluster's map
+    Iamidentitymapping {
+        /// The cluster
+        #[arg(long)]
+        cluster: String,
+        /// The principal
+        #[arg(long)]
+        arn: String,
+        /// Take all its entries out
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         place: Place,
     },

@@ -6,8 +6,10 @@ mod wishes;
 use crate::args::{Create, Delete, Eks, Get, Utils};
 use crate::failure::Failure;
 use eksctl::config::{AccountName, Addon, ServiceAccount};
+use eksctl::identity_mapping::{self, Mapping};
 use eksctl::{
-    Level, Means as _, change, create, delete, get, identity_provider, kubeconfig, service_account,
+    Level, Means as _, change, create, delete, fargate, get, identity_provider, kubeconfig,
+    service_account,
 };
 use lab::paths::StateDir;
 use means::Host;
@@ -22,6 +24,9 @@ pub(crate) fn run(state: &StateDir, eks: Eks) -> Result<u8, Failure> {
     match eks {
         Eks::Create(Create::Cluster(wanted)) => wishes::create_cluster(state, &wanted)?,
         Eks::Create(Create::Nodegroup(wanted)) => wishes::create_groups(state, &wanted)?,
+        Eks::Create(wanted @ Create::Fargateprofile { .. }) => {
+            wishes::create_profiles(state, wanted)?;
+        }
         Eks::Create(other) => create_other(state, other)?,
         Eks::Get(wanted) => show(state, wanted)?,
         Eks::Scale(crate::args::Scale::Nodegroup {
@@ -53,7 +58,17 @@ pub(crate) fn run(state: &StateDir, eks: Eks) -> Result<u8, Failure> {
 
 fn create_other(state: &StateDir, wanted: Create) -> Result<(), Failure> {
     match wanted {
-        Create::Cluster(_) | Create::Nodegroup(_) => {}
+        Create::Cluster(_) | Create::Nodegroup(_) | Create::Fargateprofile { .. } => {}
+        Create::Iamidentitymapping {
+            cluster,
+            arn,
+            username,
+            group,
+            place,
+        } => {
+            let mapping = Mapping::of(&arn, username, group)?;
+            identity_mapping::create(&Host::open(state, &place)?, &cluster, &mapping)?;
+        }
         Create::Addon {
             cluster,
             name,
@@ -106,6 +121,8 @@ fn show(state: &StateDir, wanted: Get) -> Result<(), Failure> {
         Get::Cluster { shown, .. }
         | Get::Nodegroup { shown, .. }
         | Get::Addon { shown, .. }
+        | Get::Fargateprofile { shown, .. }
+        | Get::Iamidentitymapping { shown, .. }
         | Get::Iamserviceaccount { shown, .. } => shown.clone(),
     };
     let json = shown.json || shown.output == "json";
@@ -116,6 +133,8 @@ fn show(state: &StateDir, wanted: Get) -> Result<(), Failure> {
         }
         Get::Nodegroup { cluster, .. } => get::node_groups(&host, &cluster, json)?,
         Get::Addon { cluster, .. } => get::addons(&host, &cluster, json)?,
+        Get::Fargateprofile { cluster, .. } => get::fargate_profiles(&host, &cluster, json)?,
+        Get::Iamidentitymapping { cluster, .. } => get::identity_mappings(&host, &cluster, json)?,
         Get::Iamserviceaccount { cluster, .. } => get::service_accounts(&host, &cluster, json)?,
     }
     Ok(())
@@ -142,6 +161,17 @@ fn remove(state: &StateDir, wanted: Delete) -> Result<(), Failure> {
             name,
             place,
         } => delete::addon(&Host::open(state, &place)?, &cluster, &name)?,
+        Delete::Fargateprofile {
+            cluster,
+            name,
+            place,
+        } => fargate::delete(&Host::open(state, &place)?, &cluster, &name)?,
+        Delete::Iamidentitymapping {
+            cluster,
+            arn,
+            all,
+            place,
+        } => identity_mapping::delete(&Host::open(state, &place)?, &cluster, &arn, all)?,
         Delete::Iamserviceaccount {
             cluster,
             name,
