@@ -32,6 +32,11 @@ impl Client {
         }
     }
 
+    /// What it is called.
+    pub(crate) fn agent(&self) -> &'static str {
+        self.agent
+    }
+
     /// The cluster.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster

@@ -5,7 +5,7 @@ use crate::image::{ImageFiles, ImageRoot, host_root, is_host_image};
 use crate::log::Log;
 use crate::node::{Events, NodeRuntime, fresh_id, machine};
 use crate::output::{Ends, Output};
-use crate::sandbox::{SHARED_FILES, SandboxRecord};
+use crate::sandbox::{SHARED_FILES, SandboxRecord, TRUST};
 use crate::{arguments, program, words};
 use cri::{
     Container, ContainerId, ContainerSpec, ContainerState, Event, MountSource, RuntimeError,
@@ -403,7 +403,7 @@ fn limit(spec: &ContainerSpec) -> Limit {
     }
 }
 
-/// The sandbox's shared memory and files, then what the pod mounts.
+/// The sandbox's shared memory and files, the certificates to trust, then what the pod mounts.
 fn mounts(record: &ContainerRecord, sandbox: &place::Sandbox) -> Vec<place::Mount> {
     let taken = |target: &str| {
         let mut mounts = record.spec.mounts.iter();
@@ -425,6 +425,13 @@ fn mounts(record: &ContainerRecord, sandbox: &place::Sandbox) -> Vec<place::Moun
                 read_only: record.spec.read_only_root,
             });
         }
+    }
+    if let Some(trust) = record.sandbox.trust.as_ref().filter(|_| !taken(TRUST)) {
+        all.push(place::Mount {
+            source: place::Source::Lab(trust.clone()),
+            target: PathBuf::from(TRUST),
+            read_only: true,
+        });
     }
     all.extend(record.spec.mounts.iter().map(|mount| place::Mount {
         source: source(&mount.source),

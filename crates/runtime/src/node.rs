@@ -42,6 +42,10 @@ pub struct NodeOptions {
     pub hub: Hub,
     /// Limits what containers use.
     pub limits: Arc<Limits>,
+    /// The lab's file of certificates that containers' programs trust, in the place of their image's.
+    pub trust: Option<PathBuf>,
+    /// Whether the node has one pod alone, which has the node's network for its own.
+    pub one_pod: bool,
 }
 
 /// A node's container runtime.
@@ -154,6 +158,9 @@ impl Runtime for NodeRuntime {
     }
 
     fn network_trouble(&self) -> Option<String> {
+        if self.options.one_pod {
+            return None;
+        }
         let guest = &*self.options.guest;
         let Some(network) = cni::network(guest) else {
             return Some(RuntimeError::NoNetwork.to_string());

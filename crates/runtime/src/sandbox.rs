@@ -22,6 +22,10 @@ pub(crate) const SHARED_FILES: [(&str, &str); 3] = [
     ("resolv.conf", "/etc/resolv.conf"),
 ];
 
+/// Where programs look for the certificates that they trust.
+/// <https://go.dev/src/crypto/x509/root_linux.go>
+pub(crate) const TRUST: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// A sandbox, as it is kept.
 pub(crate) struct SandboxRecord {
     pub(crate) id: SandboxId,
@@ -30,6 +34,8 @@ pub(crate) struct SandboxRecord {
     pub(crate) place: Mutex<Option<Arc<place::Sandbox>>>,
     /// Where its shared files are.
     pub(crate) directory: PathBuf,
+    /// The certificates that its programs trust, where the node says so.
+    pub(crate) trust: Option<PathBuf>,
     attached: Mutex<Option<Attached>>,
     address: Option<Ipv4Addr>,
     created: SystemTime,
@@ -95,12 +101,12 @@ impl Watched for SandboxRecord {
 impl NodeRuntime {
     pub(crate) fn make_sandbox(&self, spec: &SandboxSpec) -> Result<Sandbox, RuntimeError> {
         let id = SandboxId(fresh_id()?);
-        let own_network = !spec.spaces.host_network;
+        let own_network = !spec.spaces.host_network && !self.options.one_pod;
         let network = match own_network {
             true => Some(cni::network(&self.options.guest).ok_or(RuntimeError::NoNetwork)?),
             false => None,
         };
-        let made = self.options.guest.sandbox(&asked(&id, spec));
+        let made = self.options.guest.sandbox(&asked(&id, spec, own_network));
         let place = Arc::new(made.map_err(|error| RuntimeError::Machine(error.to_string()))?);
         let attached = match &network {
             Some(network) => Some(self.attach(&id, spec, network, &place)?),
@@ -113,6 +119,7 @@ impl NodeRuntime {
         };
         let record = Arc::new(SandboxRecord {
             directory: self.options.directory.join(&id.0),
+            trust: self.options.trust.clone(),
             spec: spec.clone(),
             place: Mutex::new(Some(place)),
             attached: Mutex::new(attached),
@@ -265,7 +272,7 @@ fn failed(id: &SandboxId, command: &'static str, refused: Refused) -> RuntimeErr
 }
 
 /// What the machine is asked for.
-fn asked(id: &SandboxId, spec: &SandboxSpec) -> place::SandboxSpec {
+fn asked(id: &SandboxId, spec: &SandboxSpec, own_network: bool) -> place::SandboxSpec {
     // The name that containerd gives a sandbox's network: a UUID.
     let digits = &id.0;
     let name = format!(
@@ -278,7 +285,7 @@ fn asked(id: &SandboxId, spec: &SandboxSpec) -> place::SandboxSpec {
     );
     place::SandboxSpec {
         name,
-        hostname: (!spec.spaces.host_network).then(|| spec.hostname.clone()),
+        hostname: own_network.then(|| spec.hostname.clone()),
         node_ipc: spec.spaces.host_ipc,
         shared_pids: spec.spaces.shared_pid && !spec.spaces.host_pid,
         switches: spec.sysctls.clone(),

@@ -66,6 +66,9 @@ pub(crate) enum Program {
         /// The node's name
         #[arg(long, value_name = "NODE")]
         hostname_override: String,
+        /// Whether it enforces any
+        #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+        enable_network_policy: bool,
     },
 }
 
@@ -86,7 +89,14 @@ pub(crate) fn run(program: Program) -> Result<u8, Failure> {
         }
         Program::AwsCni => Ok(u8::try_from(vpc_cni::plugin::main()).unwrap_or(FAILED)),
         Program::GrpcHealthProbe { flags } => ended(forever(vpc_cni::rpc::probe::run(flags))),
-        Program::NetworkPolicyAgent { hostname_override } => {
+        // As upstream's agent: there, and idle.
+        Program::NetworkPolicyAgent {
+            enable_network_policy: false,
+            ..
+        } => ended(forever(std::future::pending::<io::Result<()>>())),
+        Program::NetworkPolicyAgent {
+            hostname_override, ..
+        } => {
             let client = client("network-policy-agent")?;
             ended(forever(policy::run(client, &hostname_override)))
         }

@@ -16,6 +16,7 @@ fn requester(kind: InterfaceKind) -> Option<&'static str> {
         InterfaceKind::Interface => None,
         InterfaceKind::NatGateway => Some("amazon-aws"),
         InterfaceKind::ControlPlane => Some("amazon-eks"),
+        InterfaceKind::Fargate => Some("amazon-eks-fargate"),
         _ => Some("amazon-elb"),
     }
 }
@@ -135,9 +136,10 @@ fn wire_addresses(
 
 pub(super) fn wire_interface(state: &State, interface: &NetworkInterface) -> ec2::NetworkInterface {
     let kind = match interface.kind {
-        InterfaceKind::Interface | InterfaceKind::LoadBalancer | InterfaceKind::ControlPlane => {
-            ec2::NetworkInterfaceType::Interface
-        }
+        InterfaceKind::Interface
+        | InterfaceKind::LoadBalancer
+        | InterfaceKind::ControlPlane
+        | InterfaceKind::Fargate => ec2::NetworkInterfaceType::Interface,
         InterfaceKind::NatGateway => ec2::NetworkInterfaceType::NatGateway,
         InterfaceKind::NetworkLoadBalancer => ec2::NetworkInterfaceType::NetworkLoadBalancer,
         InterfaceKind::GatewayLoadBalancer => ec2::NetworkInterfaceType::GatewayLoadBalancer,

@@ -19,6 +19,7 @@
 //! that anew, so the cost follows the change; the whole fabric is the update from nothing.
 
 pub mod eks;
+pub mod fargate;
 mod host;
 mod internet_gateway;
 pub mod load_balancer;
@@ -127,6 +128,7 @@ pub fn update(fabric: &mut Fabric, old: &State, new: &State, outside: &Outside) 
     }
     load_balancer::update(fabric, old, new);
     eks::update(fabric, old, new, outside);
+    fargate::update(fabric, old, new);
     internet_gateway::update(&mut fabric.gateways, &touched, old, new, outside);
 }
 

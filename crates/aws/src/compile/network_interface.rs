@@ -13,6 +13,9 @@ pub(super) fn port(state: &State, id: &NetworkInterfaceId) -> Option<Port> {
         if interface.kind == InterfaceKind::ControlPlane {
             return super::eks::host_of(state, id);
         }
+        if interface.kind == InterfaceKind::Fargate {
+            return Some((HostId::from(id.as_str()), 0));
+        }
         let host = match &attachment.instance {
             Some(instance) => HostId::from(instance.as_str()),
             None if interface.kind.is_balancer() => HostId::from(id.as_str()),

@@ -234,6 +234,8 @@ tables! {
     eks_nodegroups: eks::PartKey => eks::Nodegroup,
     /// Their Fargate profiles, by cluster and name.
     eks_fargate_profiles: eks::PartKey => eks::FargateProfile,
+    /// Their pods' machines of Fargate, by cluster and node's name.
+    eks_fargate_machines: eks::PartKey => eks::FargateMachine,
     /// Their add-ons, by cluster and name.
     eks_addons: eks::PartKey => eks::Addon,
     /// Their updates, by cluster and id.

@@ -1,6 +1,7 @@
 //! Managed node groups as their callers see them.
 
 use crate::eks_ground::Ground;
+use aws::model::InstanceId;
 use aws::model::eks::PartKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -271,7 +272,19 @@ fn groups_are_scaled_and_deleted() {
     ground.ok("DELETE", "/clusters/c", &Value::Null);
 }
 
-/// AWS-EKS: a new version replaces nodes one after another, no faster than they join.
+/// The lab says that the nodes which are to be emptied are.
+fn drain(ground: &mut Ground) {
+    let key = PartKey::new(&ground.key("c"), "n");
+    let group = &ground.account.state.eks_nodegroups[&key];
+    let leaving: Vec<InstanceId> = group.leaving.keys().cloned().collect();
+    for instance in leaving {
+        ground.account.state.node_drained(&key, &instance);
+    }
+    ground.account.wait(1);
+}
+
+/// AWS-EKS: a new version replaces nodes one after another, each once its pods have moved and no faster than new ones
+/// join.
 #[test]
 fn versions_are_rolled_out() {
     let mut ground = Ground::new();
@@ -283,6 +296,9 @@ fn versions_are_rolled_out() {
     let update = ground.ok("POST", &target, &json!({}))["update"].clone();
     assert_eq!(update["type"], "VersionUpdate");
     ground.account.wait(10);
+    assert_eq!(members(&mut ground).len(), 2);
+    drain(&mut ground);
+    ground.account.wait(10);
     let left = |ground: &mut Ground| {
         let now: BTreeSet<String> = members(ground).into_iter().collect();
         now.intersection(&before).count()
@@ -291,12 +307,39 @@ fn versions_are_rolled_out() {
     ground.account.wait(10);
     assert_eq!(left(&mut ground), 1);
     join(&mut ground);
+    drain(&mut ground);
     ground.account.wait(10);
     assert_eq!(left(&mut ground), 0);
     assert_eq!(shown(&mut ground)["status"], "UPDATING");
     join(&mut ground);
     assert_eq!(shown(&mut ground)["status"], "ACTIVE");
     assert_eq!(shown(&mut ground)["version"], "1.34");
+}
+
+/// AWS-EKS: nodes whose pods don't move in time stop a replacement, unless it goes by force.
+#[test]
+fn pods_that_stay_stop_a_rollout() {
+    for forced in [false, true] {
+        let mut ground = Ground::new();
+        ground.cluster("c", &json!({ "version": "1.33" }));
+        active(&mut ground, &json!({}));
+        ground.ok("POST", "/clusters/c/updates", &json!({ "version": "1.34" }));
+        let target = format!("{GROUP}/update-version");
+        let asked = json!({ "force": forced });
+        let update = ground.ok("POST", &target, &asked)["update"].clone();
+        let id = update["id"].as_str().unwrap();
+        let told = format!("/clusters/c/updates/{id}?nodegroupName=n");
+        // A quarter of an hour, at the fast pace, and a bit.
+        ground.account.wait(95);
+        let update = ground.ok("GET", &told, &Value::Null)["update"].clone();
+        if forced {
+            assert_eq!(update["status"], "InProgress");
+        } else {
+            assert_eq!(update["status"], "Failed");
+            assert_eq!(update["errors"][0]["errorCode"], "PodEvictionFailure");
+            assert_eq!(shown(&mut ground)["status"], "ACTIVE");
+        }
+    }
 }
 
 /// AWS-EKS: a user's launch template goes below EKS's own, and its user data before EKS's.

@@ -125,13 +125,20 @@ pub(super) fn answer(call: &Call<'_>) -> Result<Answer, Status> {
     }
 }
 
+/// A provider's version has a patch and a build of its own, `1.34.1-eks-113cf36`, and a sign that says so in its minor
+/// number.
 fn version(call: &Call<'_>) -> Value {
     let version = &call.context.settings.version;
-    let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+    let (major, rest) = version.split_once('.').unwrap_or((version, "0"));
+    let (minor, whole) = match rest.split_once('.') {
+        Some((minor, patch)) if patch.contains('-') => (format!("{minor}+"), version.clone()),
+        Some((minor, _)) => (minor.to_owned(), version.clone()),
+        None => (rest.to_owned(), format!("{version}.0+skylab")),
+    };
     json!({
         "major": major,
         "minor": minor,
-        "gitVersion": format!("v{version}.0+skylab"),
+        "gitVersion": format!("v{whole}"),
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

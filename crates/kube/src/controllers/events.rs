@@ -19,7 +19,10 @@ fn events() -> Result<&'static Resource, Status> {
 }
 
 /// Records that something happened to an object.
-pub(crate) async fn record(
+///
+/// # Errors
+/// Kubernetes' own.
+pub async fn record(
     client: &Client,
     about: &Value,
     kind: &str,
@@ -60,7 +63,7 @@ pub(crate) async fn record(
         client.patch(events()?, namespace, &name, &patch).await?;
         return Ok(());
     }
-    let component = component(about, reason);
+    let component = component(client, about, reason);
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {"name": name, "namespace": namespace},
@@ -77,7 +80,7 @@ pub(crate) async fn record(
 }
 
 /// Which controller tells of an object of a kind, for some reason.
-fn component(about: &Value, reason: &str) -> String {
+fn component(client: &Client, about: &Value, reason: &str) -> String {
     let kind = object::text(about, &["kind"]);
     match kind {
         "PodDisruptionBudget" => "controllermanager".to_owned(),
@@ -85,6 +88,10 @@ fn component(about: &Value, reason: &str) -> String {
         "Pod" => match reason {
             "TaintManagerEviction" => "taint-eviction-controller".to_owned(),
             "NodeNotReady" => "node-controller".to_owned(),
+            // Other schedulers have their own names.
+            _ if client.agent().ends_with("-scheduler") && client.agent() != "kube-scheduler" => {
+                client.agent().to_owned()
+            }
             _ => "default-scheduler".to_owned(),
         },
         "Node" => "node-controller".to_owned(),

@@ -7,7 +7,7 @@
 mod accounts;
 mod act;
 mod definitions;
-pub(crate) mod events;
+pub mod events;
 mod garbage;
 mod namespaces;
 mod quotas;

@@ -22,7 +22,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -94,7 +94,10 @@ impl ControlPlane {
             cluster: cluster.clone(),
             authenticator: authenticator.map_err(ClusterError::keys)?,
         });
-        let listeners = listen(ground, &plan).await?;
+        let mut listeners = Vec::new();
+        for at in &plan.listeners {
+            listeners.push(listen(ground, &plan.host, *at).await?);
+        }
         let keys = Jwk::list(&server.authenticator.key_set());
         ground.issuers.publish(plan.issuer, keys);
         let authority = plan.certificates.authority();
@@ -157,21 +160,26 @@ fn state(ground: &Ground, plan: &Plan<'_>, records: &[Record]) -> Result<Cluster
     Ok(cluster)
 }
 
-/// Listeners at the API's addresses.
-async fn listen(ground: &Ground, plan: &Plan<'_>) -> Result<Vec<TcpListener>, ClusterError> {
-    let place = ground.cloud.host(plan.host.clone()).await;
+/// A listener on a host of the fabric.
+pub(super) async fn listen(
+    ground: &Ground,
+    host: &HostId,
+    at: SocketAddrV4,
+) -> Result<TcpListener, ClusterError> {
+    let place = ground.cloud.host(host.clone()).await;
     let place = place.ok_or_else(|| io::Error::other("its place is not there"))?;
-    let mut listeners = Vec::new();
-    for address in &plan.listeners {
-        listeners.push(socket::listen(place.clone(), (*address).into()).await?);
-    }
-    Ok(listeners)
+    Ok(socket::listen(place, at.into()).await?)
 }
 
-/// Takes connections until the task is ended.
+/// Takes connections until the task is ended; they end with it, so that callers find the control plane that comes after.
 async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
+    let mut connections = JoinSet::new();
     loop {
-        let (stream, caller) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (stream, caller) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
@@ -181,7 +189,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
         };
         let _ = stream.set_nodelay(true);
         let (tls, server) = (tls.clone(), server.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             match timeout(PATIENCE, kube::serve::accept(&tls, stream)).await {
                 Ok(Ok((stream, mut peer))) => {
                     peer.address = Some(caller.ip());

@@ -113,6 +113,7 @@ impl Clusters {
     /// The store can't be read or a cluster can't start.
     pub fn restore(ground: Ground) -> Result<Self, ClusterError> {
         let records = ground.store.load()?;
+        node::keep_trust(&ground.bundle)?;
         let mut running = BTreeMap::new();
         for record in records.iter().filter(|record| record.table == DEFINITIONS) {
             let definition: Definition =

@@ -73,7 +73,8 @@ fn add_pod(fabric: &mut Fabric, hosts: &BTreeMap<&str, HostId>, pod: &Value) {
         object::text(pod, &["status", "phase"]),
         "Running" | "Pending"
     );
-    let shares = pod["spec"]["hostNetwork"] == true;
+    let (own, hosts_own) = (&pod["status"]["podIP"], &pod["status"]["hostIP"]);
+    let shares = pod["spec"]["hostNetwork"] == true || own == hosts_own;
     let address = object::text(pod, &["status", "podIP"]).parse();
     let node = object::text(pod, &["spec", "nodeName"]);
     let (true, false, Ok(address), Some(node)) = (runs, shares, address, hosts.get(node).cloned())

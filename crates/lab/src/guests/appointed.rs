@@ -1,4 +1,4 @@
-//! Machines that the lab itself puts into its networks: nodes of plain clusters.
+//! Machines that the lab itself puts into its networks: nodes of plain clusters, and what a cloud runs pods on.
 
 use super::{GuestError, Guests, Machine, files, lock};
 use fabric::HostId;
@@ -13,6 +13,8 @@ pub struct Appointment {
     pub hostname: String,
     /// Its address.
     pub address: Ipv4Addr,
+    /// The name servers that it asks.
+    pub servers: Vec<Ipv4Addr>,
     /// Files of its own.
     pub files: Vec<GuestFile>,
 }

@@ -58,12 +58,13 @@ pub(super) fn of_site(address: Ipv4Addr, bundle: &str) -> Identity {
 }
 
 pub(super) fn of_appointed(appointment: &Appointment, bundle: &str) -> Identity {
-    let servers = [internet::RESOLVER.to_string()];
     let Appointment {
         hostname,
         address,
+        servers,
         files,
     } = appointment;
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
     let mut all = base(hostname, *address, &servers, "", bundle);
     all.extend(files.iter().cloned());
     Identity {

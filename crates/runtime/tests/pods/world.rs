@@ -130,6 +130,8 @@ pub(crate) fn node_with(images: Images) -> NodeRuntime {
         environment,
         hub: hub(),
         limits: limits(),
+        trust: None,
+        one_pod: false,
     })
 }
 

@@ -52,13 +52,18 @@ fn walkthroughs() -> PathBuf {
 
 /// Applies, plans and destroys what is in a folder of a directory.
 fn holds_in(directory: &Path, example: &str) {
+    holds_with(directory, example, &["--packets", "none"]);
+}
+
+/// As [`holds_in`], in a lab with these options.
+fn holds_with(directory: &Path, example: &str, flags: &[&str]) {
     let place = directory.join(example);
     let mut init = Command::new("terraform");
     if !runs(init.args(["init", "-input=false"]).current_dir(&place)) {
         eprintln!("skipped: no terraform here, or no provider for it");
         return;
     }
-    let Some(lab) = Lab::start(&["--packets", "none"]) else {
+    let Some(lab) = Lab::start(flags) else {
         return;
     };
     let before = listed(&lab);
@@ -127,5 +132,14 @@ fn load_balancers_hold() {
     )
     .unwrap();
     holds_in(&directory, "");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+/// AWS-EKS: a cluster with a node group whose node joins, an add-on that it makes work, and a Fargate profile.
+#[test]
+fn an_eks_cluster_holds() {
+    let directory = tempdir();
+    copy(&walkthroughs().join("eks-terraform"), &directory);
+    holds_with(&directory, "", &[]);
     fs::remove_dir_all(&directory).unwrap();
 }

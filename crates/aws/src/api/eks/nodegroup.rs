@@ -221,7 +221,8 @@ pub(super) fn update_version(
     );
     let to = (request.version, request.release_version);
     let template = template(request.launch_template);
-    let key = nodegroup::update_version(&mut call.state, call.context, of, to, template)?;
+    let forced = request.force == Some(true);
+    let key = nodegroup::update_version(&mut call.state, call.context, of, to, template, forced)?;
     Ok(UpdateNodegroupVersionResponse {
         update: Some(shown_update(call, &key)),
     })

@@ -40,6 +40,51 @@ pub const OFFERS: [Offer; 3] = [
     },
 ];
 
+/// What a value of a configuration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Property {
+    /// Any text.
+    Text,
+    /// `"true"` or `"false"`.
+    Switch,
+    /// A number from 1 on.
+    Count,
+    /// Texts by name.
+    Texts,
+    /// Anything by name, as Kubernetes has it.
+    Object,
+    /// A list, as Kubernetes has it.
+    List,
+}
+
+impl Property {
+    fn schema(self) -> Value {
+        match self {
+            Self::Text => json!({ "type": "string" }),
+            Self::Switch => json!({ "type": "string", "enum": ["true", "false"] }),
+            Self::Count => json!({ "type": "integer", "minimum": 1 }),
+            Self::Texts => {
+                json!({ "type": "object", "additionalProperties": { "type": "string" } })
+            }
+            Self::Object => json!({ "type": "object" }),
+            Self::List => json!({ "type": "array" }),
+        }
+    }
+
+    fn takes(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.is_string(),
+            Self::Switch => value == "true" || value == "false",
+            Self::Count => value.as_u64().is_some_and(|count| count > 0),
+            Self::Texts => value
+                .as_object()
+                .is_some_and(|of| of.values().all(Value::is_string)),
+            Self::Object => value.is_object(),
+            Self::List => value.is_array(),
+        }
+    }
+}
+
 /// The add-on with a name.
 pub fn find(name: &str) -> Option<&'static Offer> {
     OFFERS.iter().find(|offer| offer.name == name)
@@ -59,30 +104,44 @@ impl Offer {
         }
     }
 
+    /// What may be configured of it, and what each is.
+    fn properties(&self) -> Vec<(&'static str, Property)> {
+        let of_pods = [
+            ("podAnnotations", Property::Texts),
+            ("podLabels", Property::Texts),
+            ("resources", Property::Object),
+        ];
+        let own: &[(&'static str, Property)] = match self.name {
+            "vpc-cni" => &[
+                ("env", Property::Texts),
+                ("enableNetworkPolicy", Property::Switch),
+                ("tolerations", Property::List),
+            ],
+            "coredns" => &[
+                ("replicaCount", Property::Count),
+                ("corefile", Property::Text),
+                ("computeType", Property::Text),
+                ("nodeSelector", Property::Texts),
+                ("tolerations", Property::List),
+                ("affinity", Property::Object),
+            ],
+            _ => &[],
+        };
+        own.iter().copied().chain(of_pods).collect()
+    }
+
     /// What its configuration may be, as a JSON schema.
     pub fn schema(&self) -> Value {
-        let mut schema = json!({
+        let properties = self.properties().into_iter();
+        let properties: serde_json::Map<String, Value> = properties
+            .map(|(name, of)| (name.to_owned(), of.schema()))
+            .collect();
+        json!({
             "$schema": "http://json-schema.org/draft-07/schema#",
             "type": "object",
             "additionalProperties": false,
-            "properties": {},
-        });
-        let properties = match self.name {
-            "vpc-cni" => json!({
-                "env": {
-                    "type": "object",
-                    "description": "Environment variables of aws-node",
-                    "additionalProperties": { "type": "string" },
-                },
-            }),
-            "coredns" => json!({
-                "replicaCount": { "type": "integer", "minimum": 1 },
-                "corefile": { "type": "string" },
-            }),
-            _ => json!({}),
-        };
-        schema["properties"] = properties;
-        schema
+            "properties": properties,
+        })
     }
 
     /// Reads configuration values, a JSON object by the schema.
@@ -103,20 +162,15 @@ impl Offer {
         let object = read
             .as_object()
             .ok_or_else(|| refuse("$: must be an object".to_owned()))?;
+        let properties = self.properties();
         for (key, value) in object {
-            let good = match (self.name, key.as_str()) {
-                ("vpc-cni", "env") => value
-                    .as_object()
-                    .is_some_and(|env| env.values().all(Value::is_string)),
-                ("coredns", "replicaCount") => value.as_u64().is_some_and(|count| count > 0),
-                ("coredns", "corefile") => value.is_string(),
-                _ => {
-                    return Err(refuse(format!(
-                        "$.{key}: is not defined in the schema and the schema does not allow additional properties"
-                    )));
-                }
-            };
-            if !good {
+            let known = properties.iter().find(|(name, _)| name == key);
+            let (_, property) = known.ok_or_else(|| {
+                refuse(format!(
+                    "$.{key}: is not defined in the schema and the schema does not allow additional properties"
+                ))
+            })?;
+            if !property.takes(value) {
                 return Err(refuse(format!("$.{key}: has a wrong type")));
             }
         }

@@ -259,6 +259,7 @@ fn remove(state: &mut State, key: &ClusterKey) {
     let Some(cluster) = state.eks_clusters.remove(key) else {
         return;
     };
+    fargate_machine::remove_all(state, key);
     interface::remove(state, &cluster.interfaces);
     let _ = security_group::delete(state, &cluster.cluster_group);
     forget(&mut state.eks_addons, key);

@@ -18,6 +18,15 @@ impl State {
         }
     }
 
+    /// A node that is about to be terminated has no pods left that could be moved.
+    pub fn node_drained(&mut self, nodegroup: &PartKey, instance: &InstanceId) {
+        nodegroup::edit(self, nodegroup, |nodegroup| {
+            if let Some(leaving) = nodegroup.leaving.get_mut(instance) {
+                leaving.drained = true;
+            }
+        });
+    }
+
     /// An add-on's objects are in the cluster, and this is what is wrong with them: nothing, and the add-on is active.
     pub fn addon_health(&mut self, addon: &PartKey, issues: Vec<AddonIssue>) {
         addon::settle(self, addon, issues);

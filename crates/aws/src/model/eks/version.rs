@@ -16,6 +16,9 @@ pub const DEFAULT: Version = Version(34);
 /// The oldest that is taken.
 const OLDEST: Version = Version(14);
 
+/// What tells EKS's build of Kubernetes.
+const BUILD: &str = "113cf36";
+
 /// How far AWS stands by a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
@@ -93,6 +96,11 @@ impl Version {
         )
     }
 
+    /// The version as control planes and nodes tell it, with EKS's build: `1.34.1-eks-113cf36`.
+    pub fn build(self) -> String {
+        format!("{}-eks-{BUILD}", self.patched())
+    }
+
     /// The next one.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -147,5 +155,6 @@ mod tests {
             assert_eq!(refusal.code, "InvalidParameterException", "{text}");
         }
         assert_eq!(DEFAULT.patched(), "1.34.1");
+        assert_eq!(DEFAULT.build(), "1.34.1-eks-113cf36");
     }
 }

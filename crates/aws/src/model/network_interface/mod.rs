@@ -87,6 +87,8 @@ pub enum InterfaceKind {
     GatewayLoadBalancer,
     /// A Kubernetes control plane's, of EKS, in its user's subnet.
     ControlPlane,
+    /// A machine's of Fargate.
+    Fargate,
 }
 
 /// The attachment of a network interface to an instance.
@@ -113,7 +115,7 @@ impl InterfaceKind {
     /// Whether it is a load balancer's node.
     pub fn is_balancer(self) -> bool {
         match self {
-            Self::Interface | Self::NatGateway | Self::ControlPlane => false,
+            Self::Interface | Self::NatGateway | Self::ControlPlane | Self::Fargate => false,
             Self::LoadBalancer | Self::NetworkLoadBalancer | Self::GatewayLoadBalancer => true,
         }
     }
@@ -122,7 +124,7 @@ impl InterfaceKind {
     pub(super) fn begins_checked(self) -> bool {
         matches!(
             self,
-            Self::Interface | Self::LoadBalancer | Self::ControlPlane
+            Self::Interface | Self::LoadBalancer | Self::ControlPlane | Self::Fargate
         )
     }
 }

@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html>
 
 use super::super::manifests::{self, Images, Values};
+use super::fargate::COMPUTE;
 use super::{Definition, PORT};
 use crate::cloud::Cloud;
 use aws::model::eks::addon::{Addon, AddonIssue, AddonStatus};
@@ -221,36 +222,130 @@ pub(super) fn objects(
         _ => manifests::objects(manifests::COREDNS, &values),
     };
     for object in &mut objects {
+        keep_off_fargate(object, configuration);
         configure(object, configuration);
     }
     objects
 }
 
+/// What runs on instances stays off Fargate's nodes: daemon sets always, CoreDNS unless it is told otherwise.
+fn keep_off_fargate(object: &mut Value, configuration: &Value) {
+    let (label, fargate) = COMPUTE;
+    let elsewhere = configuration["computeType"]
+        .as_str()
+        .is_some_and(|of| of.eq_ignore_ascii_case(fargate));
+    match object["kind"].as_str().unwrap_or_default() {
+        // Amazon's network plugin says so itself.
+        "DaemonSet" if object["spec"]["template"]["spec"]["affinity"].is_null() => {
+            let term = json!({"matchExpressions": [
+                {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]},
+                {"key": label, "operator": "NotIn", "values": [fargate, "hybrid", "auto"]},
+            ]});
+            object["spec"]["template"]["spec"]["affinity"]["nodeAffinity"] = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
+        }
+        "Deployment" if !elsewhere => {
+            object["spec"]["template"]["metadata"]["annotations"][label] = json!("ec2");
+        }
+        _ => {}
+    }
+}
+
 /// Puts an add-on's configuration into an object of its.
 fn configure(object: &mut Value, configuration: &Value) {
-    match object["kind"].as_str().unwrap_or_default() {
-        "DaemonSet" => {
-            let containers = object.pointer_mut("/spec/template/spec/containers/0/env");
-            let (Some(Value::Array(variables)), Some(wanted)) =
-                (containers, configuration["env"].as_object())
-            else {
-                return;
-            };
-            for (name, value) in wanted {
-                variables.retain(|known| known["name"] != name.as_str());
-                variables.push(json!({"name": name, "value": value}));
-            }
-        }
-        "Deployment" => {
-            if let Some(count) = configuration["replicaCount"].as_u64() {
-                object["spec"]["replicas"] = json!(count);
-            }
-        }
+    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "DaemonSet" | "Deployment" => configure_pods(object, configuration),
         "ConfigMap" => {
             if let Some(corefile) = configuration["corefile"].as_str() {
                 object["data"]["Corefile"] = json!(corefile);
             }
+            let controller = &mut object["data"]["enable-network-policy-controller"];
+            if let (Some(wanted), true) = (
+                configuration["enableNetworkPolicy"].as_str(),
+                controller.is_string(),
+            ) {
+                *controller = json!(wanted);
+            }
         }
         _ => {}
+    }
+}
+
+/// Puts an add-on's configuration into what makes its pods.
+fn configure_pods(object: &mut Value, configuration: &Value) {
+    if let Some(count) = configuration["replicaCount"].as_u64() {
+        object["spec"]["replicas"] = json!(count);
+    }
+    let template = &mut object["spec"]["template"];
+    for (value, list) in [("podLabels", "labels"), ("podAnnotations", "annotations")] {
+        for (name, text) in configuration[value].as_object().into_iter().flatten() {
+            template["metadata"][list][name] = text.clone();
+        }
+    }
+    let pods = &mut template["spec"];
+    for field in ["tolerations", "nodeSelector", "affinity"] {
+        if !configuration[field].is_null() {
+            pods[field] = configuration[field].clone();
+        }
+    }
+    let Some(Value::Array(containers)) = pods.get_mut("containers") else {
+        return;
+    };
+    for container in containers.iter_mut() {
+        switch_policies(container, configuration);
+    }
+    let Some(first) = containers.first_mut() else {
+        return;
+    };
+    if !configuration["resources"].is_null() {
+        first["resources"] = configuration["resources"].clone();
+    }
+    let wanted = configuration["env"].as_object().into_iter().flatten();
+    let mut variables = object::list(first, &["env"]).to_vec();
+    for (name, value) in wanted {
+        variables.retain(|known| known["name"] != name.as_str());
+        variables.push(json!({"name": name, "value": value}));
+    }
+    if !variables.is_empty() {
+        first["env"] = json!(variables);
+    }
+}
+
+/// Switches the engine of network policies, whose switch is an argument.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html>
+fn switch_policies(container: &mut Value, configuration: &Value) {
+    const SWITCH: &str = "--enable-network-policy=";
+    let Some(wanted) = configuration["enableNetworkPolicy"].as_str() else {
+        return;
+    };
+    for argument in container["args"].as_array_mut().into_iter().flatten() {
+        if argument.as_str().is_some_and(|of| of.starts_with(SWITCH)) {
+            *argument = json!(format!("{SWITCH}{wanted}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// AWS-EKS: an add-on's configuration is in what makes its pods.
+    #[test]
+    fn configuration_is_in_the_objects() {
+        let mut set = json!({"kind": "DaemonSet", "spec": {"template": {"spec": {"containers": [
+            {"name": "aws-node", "env": [{"name": "WARM_ENI_TARGET", "value": "1"}]},
+            {"name": "aws-eks-nodeagent", "args": ["--enable-network-policy=false"]},
+        ]}}}});
+        let wanted = json!({
+            "env": {"WARM_ENI_TARGET": "2"}, "enableNetworkPolicy": "true",
+            "podLabels": {"team": "net"}, "tolerations": [{"operator": "Exists"}],
+        });
+        configure(&mut set, &wanted);
+        let template = &set["spec"]["template"];
+        assert_eq!(template["metadata"]["labels"]["team"], "net");
+        assert_eq!(template["spec"]["tolerations"][0]["operator"], "Exists");
+        let containers = &template["spec"]["containers"];
+        assert_eq!(containers[0]["env"][0]["value"], "2");
+        assert_eq!(containers[1]["args"][0], "--enable-network-policy=true");
     }
 }

@@ -19,8 +19,8 @@ pub(super) async fn run(cluster: Cluster, cloud: Cloud, key: ClusterKey) {
     let mut snapshots = cloud.snapshots();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        for role in waiting(&snapshot.state, &key) {
-            if let Err(status) = admit(&client, &role).await {
+        for (role, nodes) in waiting(&snapshot.state, &key) {
+            if let Err(status) = admit(&client, &role, nodes).await {
                 tracing::warn!(%status, role, "a role is not in aws-auth");
             }
         }
@@ -30,21 +30,34 @@ pub(super) async fn run(cluster: Cluster, cloud: Cloud, key: ClusterKey) {
     }
 }
 
+/// Whose role it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nodes {
+    /// Instances'.
+    Instances,
+    /// Fargate's machines'.
+    Fargate,
+}
+
 /// The roles of nodes that are about to join by `aws-auth`.
-fn waiting(state: &State, key: &ClusterKey) -> Vec<String> {
+fn waiting(state: &State, key: &ClusterKey) -> Vec<(String, Nodes)> {
     let by_map = |of: &aws::model::eks::Cluster| of.authentication == Authentication::ConfigMap;
     if !state.eks_clusters.get(key).is_some_and(|of| by_map(of)) {
         return Vec::new();
     }
     let groups = state.eks_nodegroups.values();
-    groups
+    let groups = groups
         .filter(|group| group.key.cluster == *key && group.status == NodegroupStatus::Creating)
-        .map(|group| group.role.clone())
-        .collect()
+        .map(|group| (group.role.clone(), Nodes::Instances));
+    let machines = state.eks_fargate_machines.values();
+    let machines = machines
+        .filter(|machine| machine.key.cluster == *key)
+        .map(|machine| (machine.role.clone(), Nodes::Fargate));
+    groups.chain(machines).collect()
 }
 
 /// Puts a role of nodes into the map, unless it is there.
-async fn admit(client: &Client, role: &str) -> Result<(), Status> {
+async fn admit(client: &Client, role: &str, nodes: Nodes) -> Result<(), Status> {
     let maps = resource("configmaps").ok_or_else(Status::no_such_path)?;
     let known = known(&client.cluster().now().store);
     let text = known
@@ -55,9 +68,13 @@ async fn admit(client: &Client, role: &str) -> Result<(), Status> {
     if text.contains(role) {
         return Ok(());
     }
+    let (more, name) = match nodes {
+        Nodes::Instances => ("", "EC2PrivateDNSName"),
+        Nodes::Fargate => ("  - system:node-proxier\n", "SessionName"),
+    };
     let entry = format!(
-        "- groups:\n  - system:bootstrappers\n  - system:nodes\n  rolearn: {role}\n  \
-         username: system:node:{{{{EC2PrivateDNSName}}}}\n"
+        "- groups:\n  - system:bootstrappers\n  - system:nodes\n{more}  rolearn: {role}\n  \
+         username: system:node:{{{{{name}}}}}\n"
     );
     let data = json!({"data": {"mapRoles": format!("{text}{entry}")}});
     if known.is_some() {

@@ -52,6 +52,8 @@ fn is_true(state: &State, request: &Value) -> bool {
     };
     let named = |interface: &aws::model::network_interface::NetworkInterface| {
         let own = interface.addresses.first();
+        // Fargate's machines have names of their own.
+        let node = node.strip_prefix("fargate-").unwrap_or(node);
         own.is_some_and(|own| crate::names::private_name(&interface.region, own.ip) == node)
     };
     let addresses: Vec<IpAddr> = state

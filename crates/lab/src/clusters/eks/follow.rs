@@ -1,5 +1,6 @@
 //! Makes control planes and nodes agree with the account, as its snapshots come.
 
+use super::fargate;
 use super::nodeadm::{self, Joined};
 use super::{forget, key, place, start};
 use crate::cloud::Snapshot;
@@ -100,7 +101,10 @@ async fn begin(
     records: &[Record],
 ) -> Result<(), ClusterError> {
     let ground = &clusters.ground;
-    let (running, authority) = start(ground, &snapshot.state, cluster, records).await?;
+    let (mut running, authority) = start(ground, &snapshot.state, cluster, records).await?;
+    let of = running.plane.cluster.clone();
+    let placing = fargate::run(clusters.clone(), of, cluster.key.clone());
+    running.plane.add(ground, placing);
     clusters.running().insert(name.to_owned(), running);
     ground.cloud.health().good(name);
     let authority = STANDARD.encode(authority);

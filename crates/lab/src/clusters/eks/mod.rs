@@ -5,17 +5,22 @@ mod addons;
 mod admission;
 mod approval;
 mod definition;
+mod drain;
+mod fargate;
 mod follow;
+mod lifecycle;
 mod nodeadm;
 mod reports;
 mod tokens;
 pub(super) mod translation;
+mod webhook;
 
 pub(super) use definition::Definition;
 pub(super) use follow::follow;
 pub use nodeadm::BOOTSTRAP;
 
-use super::control_plane::{ControlPlane, Plan};
+use super::certificate::Certificates;
+use super::control_plane::{self, ControlPlane, Plan};
 use super::manifests;
 use super::running::{Kind, Running};
 use super::{ClusterError, Ground, audit, journal};
@@ -31,6 +36,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use webhook::Webhooks;
 
 /// The table of control planes' keys.
 const SECRETS: &str = "kube-eks";
@@ -47,11 +53,17 @@ fn place(region: &str, name: &str) -> HostId {
     HostId::from(format!("eks/{name}/{region}"))
 }
 
-/// The host of a node: its instance.
+/// The host of a node: its instance, or Fargate's machine.
 pub(super) fn host_of(node: &Value) -> Option<HostId> {
     let provider = object::text(node, &["spec", "providerID"]);
-    let (_, instance) = provider.strip_prefix("aws:///")?.split_once('/')?;
-    Some(HostId::from(instance))
+    let (_, machine) = provider.strip_prefix("aws:///")?.split_once('/')?;
+    // Fargate's have the node's name after them.
+    Some(HostId::from(machine.split('/').next()?))
+}
+
+fn is_ready(node: &Value) -> bool {
+    let mut conditions = object::list(node, &["status", "conditions"]).iter();
+    conditions.any(|of| of["type"] == "Ready" && of["status"] == "True")
 }
 
 /// Starts a cluster's control plane, with the objects that the records have of it; the certificate of its
@@ -77,7 +89,7 @@ async fn start(
         listeners: vec![at(&Ipv4Addr::UNSPECIFIED)],
         endpoints: definition.addresses.iter().map(at).collect(),
         services: definition.services,
-        version: definition.version(),
+        version: &cluster.version.build(),
         admin: None,
         signing: &secrets.signing,
         issuer: &cluster.issuer(),
@@ -93,6 +105,11 @@ async fn start(
         cluster.key.clone(),
     );
     plane.add(ground, reporting);
+    let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
+    plane.add(ground, lifecycle::run(of, cloud));
+    let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
+    plane.add(ground, drain::run(of, cloud, cluster.key.clone()));
+    webhooks(ground, &mut plane, cluster, &secrets.certificates).await?;
     if fresh && cluster.bootstrap_addons {
         install(&plane, &definition).await?;
     }
@@ -107,6 +124,29 @@ async fn start(
         plane,
     };
     Ok((running, secrets.certificates.authority))
+}
+
+/// Starts a control plane's webhooks on its own machine, and lets Fargate's machines in.
+async fn webhooks(
+    ground: &Ground,
+    plane: &mut ControlPlane,
+    cluster: &Cluster,
+    certificates: &Certificates,
+) -> Result<(), ClusterError> {
+    let host = place(&cluster.key.region, &cluster.key.name);
+    let webhooks = Webhooks {
+        cluster: plane.cluster.clone(),
+        cloud: ground.cloud.clone(),
+        key: cluster.key.clone(),
+        tls: certificates.acceptor().map_err(ClusterError::keys)?,
+    };
+    let listener = control_plane::listen(ground, &host, webhook::AT).await?;
+    let installed = webhooks.install(&certificates.authority).await;
+    installed.map_err(|status| ClusterError::Addons(status.message))?;
+    let rights = manifests::install_all(&plane.cluster, fargate::rights()).await;
+    rights.map_err(|status| ClusterError::Addons(status.message))?;
+    plane.add(ground, webhooks.serve(listener));
+    Ok(())
 }
 
 /// A cluster's keys, from the records or new, and whether they are new.

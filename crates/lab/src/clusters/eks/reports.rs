@@ -1,13 +1,12 @@
 //! Tells the account which instances are nodes of a cluster that are ready: node groups wait for theirs.
 
-use super::host_of;
+use super::{host_of, is_ready};
 use crate::cloud::Cloud;
 use aws::model::eks::{ClusterKey, PartKey};
 use aws::model::{InstanceId, State};
 use kube::cluster::Cluster;
 use kube::object;
 use kube::store::Store;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The label of a managed node group's nodes.
@@ -51,11 +50,6 @@ fn joined(store: &Store) -> Joined {
         }
     }
     groups
-}
-
-fn is_ready(node: &Value) -> bool {
-    let mut conditions = object::list(node, &["status", "conditions"]).iter();
-    conditions.any(|of| of["type"] == "Ready" && of["status"] == "True")
 }
 
 /// What the cluster's node groups have to be told, if anything.

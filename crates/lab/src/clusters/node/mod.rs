@@ -81,6 +81,8 @@ pub(super) struct Spec {
     pub(super) lookup: Lookup,
     /// What it shows to registries of its own accord.
     pub(super) login: Option<Arc<dyn RegistryLogin>>,
+    /// Whether it has one pod alone, which has its network for its own.
+    pub(super) one_pod: bool,
     /// Who its server is.
     pub(super) identity: Identity,
 }
@@ -89,6 +91,20 @@ pub(super) struct Spec {
 fn directory(host: &HostId) -> PathBuf {
     let name = format!("node-{}", host.as_str().replace('/', "-"));
     kernel::launch::runtime_directory().join(name)
+}
+
+/// Where the certificates are that containers trust: clouds' endpoints in the lab have such as the lab's own
+/// authority vouches for.
+fn trust() -> PathBuf {
+    kernel::launch::runtime_directory().join("ca-certificates.crt")
+}
+
+/// Keeps the certificates that containers trust.
+///
+/// # Errors
+/// The file can't be written.
+pub(super) fn keep_trust(bundle: &str) -> io::Result<()> {
+    std::fs::write(trust(), bundle)
 }
 
 /// Forgets what a node whose power failed had in memory.
@@ -147,6 +163,8 @@ pub(super) fn begin(
         environment: crate::guests::environment(),
         hub: ground.hub.clone(),
         limits: ground.limits.clone(),
+        trust: Some(trust()),
+        one_pod: spec.one_pod,
     }));
     let means = Means {
         runtime: runtime.clone(),

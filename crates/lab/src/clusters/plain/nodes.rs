@@ -116,6 +116,7 @@ fn appointment(node: &NodeDefinition) -> Appointment {
     Appointment {
         hostname: node.name.clone(),
         address: network::node_address(node.number),
+        servers: vec![internet::RESOLVER],
         files: vec![
             file(
                 "/etc/cni/net.d/10-skylab.conflist",
@@ -200,6 +201,7 @@ fn spec(
         },
         lookup: Lookup::Internet(ground.cloud.clone()),
         login: None,
+        one_pod: false,
         identity: Identity {
             certificate: served.certificate,
             key: served.key,

@@ -163,7 +163,7 @@ fn renew_template(
 }
 
 /// Gives a node group another version of Kubernetes, another release of its image or another version of its launch
-/// template: its nodes are replaced one after another. The change's key.
+/// template: its nodes are replaced one after another, by force also those whose pods can't be moved. The change's key.
 ///
 /// # Errors
 /// `ResourceNotFoundException`, `ResourceInUseException`, `InvalidParameterException`, `InvalidRequestException`.
@@ -173,8 +173,10 @@ pub fn update_version(
     (cluster, name): (&str, &str),
     (version, release): (Option<String>, Option<String>),
     template: Option<(Option<String>, Option<String>, Option<String>)>,
+    forced: bool,
 ) -> Result<PartKey, Refusal> {
     let mut nodegroup = changeable(state, context, cluster, name)?;
+    nodegroup.forced = forced;
     let of_cluster = super::super::find(state, context, cluster)?.version;
     let mut params = Vec::new();
     if let Some((id, name, number)) = &template {

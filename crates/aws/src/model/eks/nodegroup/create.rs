@@ -4,8 +4,9 @@ use super::*;
 use crate::model::auto_scaling::{Bounds, Changes, GroupTag};
 use crate::model::launch_template::LaunchData;
 
-/// How long nodes are waited for, in seconds.
+/// How long nodes are waited for, in seconds; at the fast pace at least so long, as they boot no faster there.
 const PATIENCE: i64 = 25 * 60;
+const SHORTEST_PATIENCE: i64 = 5 * 60;
 /// The longest name.
 const LONGEST_NAME: usize = 63;
 /// The most node groups of a cluster.
@@ -167,7 +168,9 @@ fn checked(
         unavailable,
         template: LaunchTemplateId::from(""),
         joined: BTreeSet::new(),
-        until: context.now + context.pace.timer(PATIENCE),
+        leaving: BTreeMap::new(),
+        forced: false,
+        until: context.now + context.pace.timer(PATIENCE).max(SHORTEST_PATIENCE),
         issues: Vec::new(),
         tags: new.tags.clone(),
         token: None,

@@ -69,6 +69,12 @@ pub struct Nodegroup {
     pub group: GroupKey,
     /// The instances that are nodes of the cluster.
     pub joined: BTreeSet<InstanceId>,
+    /// Nodes that are to be terminated once their pods have moved.
+    #[serde(default)]
+    pub leaving: BTreeMap<InstanceId, Leaving>,
+    /// Whether nodes are terminated although pods can't be moved.
+    #[serde(default)]
+    pub forced: bool,
     /// Until when its nodes are waited for, in seconds since 1970.
     pub until: i64,
     /// What is wrong with it.
@@ -94,6 +100,15 @@ pub enum NodegroupStatus {
     CreateFailed,
     /// Something it needs is gone.
     Degraded,
+}
+
+/// A node that is to be terminated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Since when, in seconds since 1970.
+    pub since: i64,
+    /// Whether its pods have moved.
+    pub drained: bool,
 }
 
 /// A taint of a node.

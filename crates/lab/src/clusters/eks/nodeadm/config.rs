@@ -48,7 +48,7 @@ pub(super) enum UserData {
 
 /// User data that configures no node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ConfigError {
+pub(in crate::clusters::eks) enum ConfigError {
     /// There is nothing to read.
     #[error("could not find NodeConfig within UserData")]
     Missing,

@@ -11,7 +11,7 @@ const ADDRESS: &str = "http://169.254.169.254/latest/";
 
 /// Why metadata can't be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MetadataError {
+pub(in crate::clusters::eks) enum MetadataError {
     /// The service isn't reached.
     #[error("EC2 IMDS: {0}")]
     Call(#[from] CallError),
@@ -31,13 +31,13 @@ pub(super) enum MetadataError {
 /// The credentials of an instance's role.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Credentials {
+pub(in crate::clusters::eks) struct Credentials {
     /// The key's id.
-    pub(super) access_key_id: String,
+    pub(in crate::clusters::eks) access_key_id: String,
     /// Its secret.
-    pub(super) secret_access_key: String,
+    pub(in crate::clusters::eks) secret_access_key: String,
     /// The session's token.
-    pub(super) token: String,
+    pub(in crate::clusters::eks) token: String,
 }
 
 /// An instance's metadata, by a session of version 2.

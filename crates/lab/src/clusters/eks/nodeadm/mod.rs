@@ -10,9 +10,10 @@ mod registry;
 mod serving;
 mod session;
 
-pub(super) use session::{CLUSTER, TOKEN};
+pub(super) use imds::Credentials;
+pub(super) use session::{CLUSTER, Session, TOKEN};
 
-use super::super::node::{self, NamedPlace, Node, Spec};
+use super::super::node::{self, NamedPlace, Node, RegistryLogin, Spec};
 use super::super::{ClusterError, Ground};
 use crate::caller::{Caller, Lookup};
 use crate::guests::GuestError;
@@ -27,10 +28,11 @@ use fabric::HostId;
 use imds::{Metadata, MetadataError};
 use kernel::guest::Guest;
 use kube_client::{Client, Config, Credential};
+use kubelet::Identity;
 use machine::Hardware;
 use registry::RoleLogin;
 use serving::ServingError;
-use session::{AwsError, Session};
+use session::AwsError;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -58,7 +60,7 @@ pub(super) struct Joined {
 
 /// Why a node can't join now.
 #[derive(Debug, thiserror::Error)]
-enum JoinError {
+pub(super) enum JoinError {
     #[error(transparent)]
     Guest(#[from] GuestError),
     #[error(transparent)]
@@ -134,8 +136,9 @@ async fn attempt(ground: &Ground, instance: &Instance) -> Result<Joined, JoinErr
         config.complete(&described.map_err(|error| JoinError::Other(error.to_string()))?);
     }
     let authority = authority(&config)?;
+    let endpoint = config.endpoint.clone().unwrap_or_default();
     let client = client(
-        &config,
+        &endpoint,
         &authority,
         &session,
         NamedPlace {
@@ -143,13 +146,10 @@ async fn attempt(ground: &Ground, instance: &Instance) -> Result<Joined, JoinErr
             resolver,
         },
     )?;
-    let identity = serving::obtain(&client, &name, &[hardware.address], &authority).await?;
+    let identity = identity(&client, &name, hardware.address, &authority).await?;
     let labels = hardware.labels().into_iter().chain(config.labels.clone());
     let (capacity, allocatable) = hardware.capacity(config.max_pods);
-    let login = RoleLogin {
-        session: session.clone(),
-        runtime: ground.runtime.clone(),
-    };
+    let login = login(ground, session.clone());
     let spec = Spec {
         cluster: super::key(&hardware.region, &config.cluster),
         host,
@@ -165,7 +165,8 @@ async fn attempt(ground: &Ground, instance: &Instance) -> Result<Joined, JoinErr
         cluster_dns: cluster_dns(&config)?,
         node_dns: dns,
         lookup: Lookup::Server(resolver),
-        login: Some(Arc::new(login)),
+        login: Some(login),
+        one_pod: false,
         identity,
         name: name.clone(),
     };
@@ -185,7 +186,7 @@ fn version(instance: &Instance) -> String {
     let minor = name.split('-').find(|part| part.starts_with("1."));
     let read = minor.and_then(|minor| minor.parse::<Version>().ok());
     let version = read.unwrap_or(aws::model::eks::version::DEFAULT);
-    format!("{}-eks", version.patched())
+    version.build()
 }
 
 /// What a guest's resolver asks.
@@ -240,13 +241,12 @@ fn authority(config: &NodeConfig) -> Result<String, JoinError> {
 }
 
 /// The cluster's API as the node's role calls it.
-fn client(
-    config: &NodeConfig,
+pub(super) fn client(
+    endpoint: &str,
     authority: &str,
     session: &Arc<Session>,
     dial: NamedPlace,
 ) -> Result<Client, JoinError> {
-    let endpoint = config.endpoint.clone().unwrap_or_default();
     let wrong = || JoinError::Other(format!("API server endpoint {endpoint:?} is none"));
     let uri: http::Uri = endpoint.parse().map_err(|_| wrong())?;
     Client::new(Config {
@@ -258,6 +258,24 @@ fn client(
         dial: Arc::new(dial),
     })
     .map_err(|error| JoinError::Other(error.to_string()))
+}
+
+/// The certificate of a node's kubelet.
+pub(super) async fn identity(
+    client: &Client,
+    node: &str,
+    address: Ipv4Addr,
+    authority: &str,
+) -> Result<Identity, JoinError> {
+    Ok(serving::obtain(client, node, &[address], authority).await?)
+}
+
+/// A node's role at registries.
+pub(super) fn login(ground: &Ground, session: Arc<Session>) -> Arc<dyn RegistryLogin> {
+    Arc::new(RoleLogin {
+        session,
+        runtime: ground.runtime.clone(),
+    })
 }
 
 /// The cluster's name servers: what the node was told, or the tenth address of the services' range.

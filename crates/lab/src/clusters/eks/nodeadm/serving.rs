@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 600;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ServingError {
+pub(in crate::clusters::eks) enum ServingError {
     /// A key or request can't be made.
     #[error("kubelet serving certificate: {0}")]
     Key(#[from] rcgen::Error),

@@ -26,7 +26,7 @@ const RENEWAL: Duration = Duration::from_secs(300);
 
 /// Why AWS doesn't answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AwsError {
+pub(in crate::clusters::eks) enum AwsError {
     /// It isn't reached.
     #[error("{service}: {source}")]
     Call {
@@ -56,7 +56,8 @@ pub(in crate::clusters::eks) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(
+    /// A role's session for a cluster of a region.
+    pub(in crate::clusters::eks) fn new(
         caller: Caller,
         region: &str,
         cluster: &str,
