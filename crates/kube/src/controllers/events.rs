@@ -21,7 +21,7 @@ fn events() -> Result<&'static Resource, Status> {
 /// Records that something happened to an object.
 ///
 /// # Errors
-/// Kubernetes' own.
+/// Kubernetes' own; none where the object's namespace goes.
 pub async fn record(
     client: &Client,
     about: &Value,
@@ -99,6 +99,9 @@ fn component(client: &Client, about: &Value, reason: &str) -> String {
             workloads::VOLUME_PROVISIONER.to_owned()
         }
         "PersistentVolumeClaim" | "PersistentVolume" => "persistentvolume-controller".to_owned(),
+        "Service" if reason.ends_with("LoadBalancer") || reason.ends_with("LoadBalancerFailed") => {
+            "service-controller".to_owned()
+        }
         "Service" => "endpoint-slice-controller".to_owned(),
         "ReplicationController" => "replication-controller".to_owned(),
         _ => format!("{}-controller", kind.to_lowercase()),

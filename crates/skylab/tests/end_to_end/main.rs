@@ -17,6 +17,7 @@ mod load_balancers;
 mod nodes;
 mod outside;
 mod scaling;
+mod service_load_balancer;
 mod sigkill;
 mod slice;
 mod snapshot;

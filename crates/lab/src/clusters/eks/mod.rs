@@ -11,6 +11,7 @@ mod follow;
 mod lifecycle;
 mod nodeadm;
 mod reports;
+mod role;
 mod tokens;
 pub(super) mod translation;
 mod webhook;
@@ -118,6 +119,13 @@ async fn start(
     plane.add(ground, admitting);
     let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
     plane.add(ground, addons::run(of, cloud, definition.clone()));
+    let caller = role::RoleCaller::new(ground.clone(), cluster.key.clone());
+    let home = cloud_controller::Home {
+        cluster: cluster.key.name.clone(),
+        vpc: cluster.vpc.to_string(),
+    };
+    let serving = cloud_controller::run(plane.cluster.clone(), caller, home);
+    plane.add(ground, serving);
     let running = Running {
         kind: Kind::Eks(definition),
         nodes: BTreeMap::new(),
