@@ -116,9 +116,12 @@ pub(crate) fn create_with(lab: &Lab, more: &[&str]) {
     aws(lab, &["eks", "wait", "cluster-active", "--name", "demo"]);
 }
 
-/// Gives kubectl the file by which the cluster is reached now.
+/// Gives kubectl the file by which the cluster is reached now. A lab that has just come up is ready before its clusters'
+/// control planes are.
 pub(crate) fn meet(cluster: &Cluster) {
-    cluster.lab.ok(&["env", "kube"]);
+    eventually("the control plane", || {
+        cluster.lab.run(&["env", "kube"]).status.success()
+    });
     let config = cluster.lab.state().join("kubeconfig-demo");
     std::fs::copy(config, cluster.folder.join("config")).unwrap();
 }
