@@ -1,10 +1,10 @@
 //! The service controller of AWS's cloud controller manager: every Service of type LoadBalancer gets a classic load
 //! balancer, by AWS's public APIs alone.
 //!
-//! * [`service`], [`settings`]: what a service asks for, parsed once from its spec and annotations;
-//! * [`listener`], [`health`], [`subnet`], [`group`], [`node`]: what that means for the load balancer; pure;
-//! * [`classic`]: brings a classic load balancer there, or takes it away;
-//! * [`run`]: follows a cluster's services and nodes.
+//! * `service`, `settings`: what a service asks for, parsed once from its spec and annotations;
+//! * `listener`, `health`, `subnet`, `group`, `node`: what that means for the load balancer; pure;
+//! * `classic`: brings a classic load balancer there, or takes it away;
+//! * `run`: follows a cluster's services and nodes.
 //!
 //! Names, numbers, orders and messages follow
 //! <https://github.com/kubernetes/cloud-provider-aws/tree/master/pkg/providers/v1> and

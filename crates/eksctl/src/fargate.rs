@@ -61,10 +61,10 @@ pub fn create(means: &dyn Means, cluster: &str, profiles: &[FargateProfile]) -> 
     Ok(())
 }
 
-/// As [`create`], but for those that are there.
+/// As [`create()`], but for those that are there.
 ///
 /// # Errors
-/// As [`create`].
+/// As [`create()`].
 pub fn create_missing(
     means: &dyn Means,
     cluster: &str,
