@@ -1,19 +1,11 @@
-//! Calls of AWS's APIs, and their answers' values.
+//! Calls of AWS's APIs, with what was being done in their errors.
 
 use crate::failure::Failure;
-use serde_json::{Value, json};
-use std::future::Future;
+use serde_json::Value;
 use wire::call::{Call, Service};
-use wire::error::ApiError;
 
-/// Whoever can call AWS's public APIs in the cluster's region, with the cluster's role.
-pub trait Aws: Send + Sync {
-    /// Makes a call; answers are as [`wire::call::read`] gives them.
-    ///
-    /// # Errors
-    /// AWS's own.
-    fn call(&self, call: Call) -> impl Future<Output = Result<Value, ApiError>> + Send;
-}
+pub use aws_client::Aws;
+pub(crate) use aws_client::answer::{filter, list, tag, text, texts};
 
 /// Calls of one cluster's.
 pub(crate) struct Calls<'a, A>(pub(crate) &'a A);
@@ -50,32 +42,4 @@ impl<A: Aws> Calls<'_, A> {
         let answer = self.0.call(Call::new(service, operation, parameters)).await;
         answer.map_err(|error| Failure::refused(doing, operation, error))
     }
-}
-
-/// A filter of EC2's.
-pub(crate) fn filter(name: &str, value: &str) -> Value {
-    json!({"Name": name, "Value": [value]})
-}
-
-/// A member's text; empty where there is none.
-pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_default()
-}
-
-/// A member's elements.
-pub(crate) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value[name].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// A member's elements that are texts.
-pub(crate) fn texts(value: &Value, name: &str) -> Vec<String> {
-    let texts = list(value, name).iter().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
-}
-
-/// A tag's value of something of EC2's.
-pub(crate) fn tag<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
-    let mut tags = list(value, "tagSet").iter();
-    tags.find(|tag| tag["key"] == key)
-        .map(|tag| text(tag, "value"))
 }

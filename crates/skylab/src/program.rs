@@ -60,6 +60,13 @@ pub(crate) enum Program {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         flags: Vec<String>,
     },
+    /// The AWS Load Balancer Controller
+    #[command(hide = true)]
+    LoadBalancerController {
+        /// Its own flags, --cluster-name=NAME above all
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        flags: Vec<String>,
+    },
     /// A node's engine for network policies
     #[command(hide = true)]
     NetworkPolicyAgent {
@@ -89,6 +96,7 @@ pub(crate) fn run(program: Program) -> Result<u8, Failure> {
         }
         Program::AwsCni => Ok(u8::try_from(vpc_cni::plugin::main()).unwrap_or(FAILED)),
         Program::GrpcHealthProbe { flags } => ended(forever(vpc_cni::rpc::probe::run(flags))),
+        Program::LoadBalancerController { flags } => load_balancers(&flags),
         // As upstream's agent: there, and idle.
         Program::NetworkPolicyAgent {
             enable_network_policy: false,
@@ -135,6 +143,18 @@ fn coredns(flags: &[String]) -> Result<u8, Failure> {
     let settings = Settings::in_cluster(file.into());
     let settings = settings.map_err(|error| Failure::new(FAILED, error))?;
     ended(forever(cluster_dns::run(settings)))
+}
+
+/// Follows a cluster's ingresses and services, as the role of the pod's service account.
+fn load_balancers(flags: &[String]) -> Result<u8, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(FAILED, error);
+    let options = load_balancer_controller::Options::read(flags);
+    let options = options.map_err(|error| failed(&error))?;
+    let client = client("aws-load-balancer-controller")?;
+    let http = aws_client::http::Http::new(variable).map_err(|error| failed(&error))?;
+    ended(forever(load_balancer_controller::start(
+        client, http, options, variable,
+    )))
 }
 
 /// The API, as the pod's service account sees it.

@@ -18,8 +18,6 @@ pub mod checkpoint;
 pub mod datastore;
 pub mod ec2;
 pub mod host;
-pub mod http;
-pub mod imds;
 pub mod limits;
 pub mod manifest;
 pub mod plugin;
@@ -27,3 +25,5 @@ pub mod pool;
 pub mod rpc;
 pub mod settings;
 pub mod ways;
+
+pub use aws_client::{http, imds};

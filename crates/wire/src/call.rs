@@ -17,6 +17,8 @@ use serde_json::{Map, Value};
 /// A service that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
+    /// AWS Certificate Manager.
+    Acm,
     /// Auto Scaling.
     AutoScaling,
     /// The first generation of load balancers.
@@ -95,6 +97,7 @@ impl Service {
     /// Its name in signatures and host names.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Acm => "acm",
             Self::AutoScaling => "autoscaling",
             Self::ClassicLoadBalancing | Self::LoadBalancing => "elasticloadbalancing",
             Self::CloudFormation => "cloudformation",
@@ -109,6 +112,7 @@ impl Service {
     /// Its name as other services tell of it.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Acm => "Acm",
             Self::AutoScaling => "AutoScaling",
             Self::ClassicLoadBalancing => "ElasticLoadBalancing",
             Self::CloudFormation => "CloudFormation",
@@ -123,6 +127,7 @@ impl Service {
 
     fn protocol(self) -> Protocol {
         match self {
+            Self::Acm => Protocol::Json("CertificateManager"),
             Self::AutoScaling => Protocol::Query("2011-01-01"),
             Self::ClassicLoadBalancing => Protocol::Query("2012-06-01"),
             Self::CloudFormation => Protocol::Query("2010-05-15"),

@@ -43,6 +43,10 @@ fn prune_at(value: &mut Value, schema: &Value, path: &str, dropped: &mut Vec<Str
                 known
             });
             for (name, value) in map {
+                // What metadata may hold no schema says: it is the same for all objects.
+                if whole && EVERYWHERE.contains(&name.as_str()) {
+                    continue;
+                }
                 let own = &schema["properties"][name];
                 let of = if own.is_null() { more } else { own };
                 if of.is_object() {
@@ -392,6 +396,15 @@ mod tests {
         );
         assert_eq!(value["spec"]["free"]["x"], 1);
         assert_eq!(value["metadata"]["name"], "n");
+    }
+
+    /// K8S-API: metadata that a schema names but doesn't describe stays whole.
+    #[test]
+    fn metadata_stays() {
+        let schema = json!({"type": "object", "properties": {"metadata": {"type": "object"}}});
+        let mut value = json!({"metadata": {"name": "n", "labels": {"a": "b"}}});
+        assert!(prune(&mut value, &schema).is_empty());
+        assert_eq!(value["metadata"]["labels"]["a"], "b");
     }
 
     /// K8S-API: defaults are filled in.

@@ -29,9 +29,10 @@ use sha2::{Digest, Sha256};
 pub(crate) const MACHINE: (&str, &str) = ("local.skylab.files", "machine");
 
 /// The repositories of EKS's account.
-const REPOSITORIES: [&str; 8] = [
+const REPOSITORIES: [&str; 9] = [
     "amazon-k8s-cni",
     "amazon-k8s-cni-init",
+    "amazon/aws-load-balancer-controller",
     "amazon/aws-network-policy-agent",
     "eks/coredns",
     "eks/kube-proxy",

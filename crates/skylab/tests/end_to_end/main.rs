@@ -10,6 +10,7 @@ mod cluster;
 mod eks;
 mod flags;
 mod guard;
+mod ingress;
 mod instances;
 mod kube;
 mod lab;

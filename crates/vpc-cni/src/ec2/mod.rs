@@ -1,14 +1,13 @@
 //! EC2's API, as much of it as the agent calls: signed queries.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html>
 
-mod credentials;
 mod interface;
 mod xml;
 
 use crate::http::{Http, HttpError, Origin};
 use crate::imds::Imds;
-pub use credentials::CredentialsError;
-use credentials::Keys;
+pub use aws_client::instance::CredentialsError;
+use aws_client::instance::Keys;
 use http::Method;
 pub use interface::{Described, NewInterface, Subnet};
 use std::collections::BTreeMap;

@@ -19,7 +19,8 @@ pub struct Offer {
 }
 
 /// The add-ons.
-pub const OFFERS: [Offer; 3] = [
+/// The load balancer controller, which EKS' own catalog doesn't have, is here so that it comes as the others do.
+pub const OFFERS: [Offer; 4] = [
     Offer {
         name: "vpc-cni",
         kind: "networking",
@@ -38,6 +39,12 @@ pub const OFFERS: [Offer; 3] = [
         needs_permissions: false,
         compute: &["ec2", "hybrid"],
     },
+    Offer {
+        name: "aws-load-balancer-controller",
+        kind: "networking",
+        needs_permissions: true,
+        compute: &["ec2", "fargate"],
+    },
 ];
 
 /// What a value of a configuration is.
@@ -47,6 +54,8 @@ enum Property {
     Text,
     /// `"true"` or `"false"`.
     Switch,
+    /// True or false.
+    Flag,
     /// A number from 1 on.
     Count,
     /// Texts by name.
@@ -62,6 +71,7 @@ impl Property {
         match self {
             Self::Text => json!({ "type": "string" }),
             Self::Switch => json!({ "type": "string", "enum": ["true", "false"] }),
+            Self::Flag => json!({ "type": "boolean" }),
             Self::Count => json!({ "type": "integer", "minimum": 1 }),
             Self::Texts => {
                 json!({ "type": "object", "additionalProperties": { "type": "string" } })
@@ -75,6 +85,7 @@ impl Property {
         match self {
             Self::Text => value.is_string(),
             Self::Switch => value == "true" || value == "false",
+            Self::Flag => value.is_boolean(),
             Self::Count => value.as_u64().is_some_and(|count| count > 0),
             Self::Texts => value
                 .as_object()
@@ -97,6 +108,7 @@ impl Offer {
         match self.name {
             "vpc-cni" => fixed(&["v1.20.4-eksbuild.1", "v1.19.6-eksbuild.7"]),
             "coredns" => fixed(&["v1.12.4-eksbuild.1", "v1.11.4-eksbuild.24"]),
+            "aws-load-balancer-controller" => fixed(&["v2.11.0", "v2.10.1", "v2.8.3"]),
             // The service proxy is of Kubernetes' own version.
             _ => [2, 1]
                 .map(|build| format!("v{}-eksbuild.{build}", kubernetes.patched()))
@@ -121,6 +133,16 @@ impl Offer {
                 ("replicaCount", Property::Count),
                 ("corefile", Property::Text),
                 ("computeType", Property::Text),
+                ("nodeSelector", Property::Texts),
+                ("tolerations", Property::List),
+                ("affinity", Property::Object),
+            ],
+            "aws-load-balancer-controller" => &[
+                ("replicaCount", Property::Count),
+                ("enableServiceMutatorWebhook", Property::Flag),
+                ("defaultTargetType", Property::Text),
+                ("defaultTags", Property::Texts),
+                ("ingressClass", Property::Text),
                 ("nodeSelector", Property::Texts),
                 ("tolerations", Property::List),
                 ("affinity", Property::Object),

@@ -4,7 +4,7 @@
 
 use super::super::manifests::{self, Images, Values};
 use super::fargate::COMPUTE;
-use super::{Definition, PORT};
+use super::{Definition, PORT, load_balancers};
 use crate::cloud::Cloud;
 use aws::model::eks::addon::{Addon, AddonIssue, AddonStatus};
 use aws::model::eks::{PartKey, Version, catalog, version};
@@ -16,9 +16,14 @@ use kube::registry;
 use kube::store::{Key, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Whose fields add-ons' are.
 const MANAGER: &str = "eks";
+
+/// A kind that was just defined is waited for so often, each time so long.
+const ATTEMPTS: usize = 50;
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// What an add-on's objects were made of.
 type Applied = BTreeMap<PartKey, (String, Option<String>, Option<String>)>;
@@ -60,7 +65,12 @@ async fn tend(
     if addon.status == AddonStatus::Deleting {
         applied.remove(&addon.key);
         if !addon.preserve {
-            remove(client, &objects).await;
+            // As where Helm brought the load balancer controller: users' objects of its kinds stay.
+            let goes = |of: &&Value| {
+                addon.key.name != load_balancers::NAME || of["kind"] != "CustomResourceDefinition"
+            };
+            let going: Vec<Value> = objects.iter().filter(goes).cloned().collect();
+            remove(client, &going).await;
         }
         let key = addon.key.clone();
         return report(cloud, move |state| state.addon_removed(&key)).await;
@@ -109,7 +119,7 @@ async fn put(client: &Client, objects: Vec<Value>, addon: &Addon) -> Result<(), 
         {
             object["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] = json!(role);
         }
-        let resource = resource(client, &object)?;
+        let resource = served(client, &object).await?;
         let force = addon.conflicts == "OVERWRITE";
         match client.apply(&resource, &object, MANAGER, force).await {
             // What others changed is theirs.
@@ -147,6 +157,20 @@ fn resource(
         .ok_or_else(|| Status::internal(format!("there is no {version} {kind}")))
 }
 
+/// As [`resource`]; a kind that the add-on has just defined is served a moment later.
+async fn served(
+    client: &Client,
+    object: &Value,
+) -> Result<std::sync::Arc<kube::resource::Resource>, Status> {
+    for _ in 0..ATTEMPTS {
+        if let Ok(found) = resource(client, object) {
+            return Ok(found);
+        }
+        tokio::time::sleep(MOMENT).await;
+    }
+    resource(client, object)
+}
+
 fn conflict(status: &Status) -> AddonIssue {
     AddonIssue {
         code: "ConfigurationConflict".to_owned(),
@@ -166,8 +190,8 @@ fn ailing(store: &Store, name: &str) -> Vec<AddonIssue> {
         "vpc-cni" => "aws-node",
         other => other,
     };
-    let (found, ready, wanted) = if name == "coredns" {
-        let found = store.get(&key("deployments.apps", "coredns"));
+    let (found, ready, wanted) = if ["coredns", load_balancers::NAME].contains(&name) {
+        let found = store.get(&key("deployments.apps", name));
         (found, ["status", "availableReplicas"], ["spec", "replicas"])
     } else {
         let found = store.get(&key("daemonsets.apps", daemon_set));
@@ -219,6 +243,7 @@ pub(super) fn objects(
             tag: &version,
         }),
         "kube-proxy" => manifests::objects(manifests::KUBE_PROXY, &values),
+        load_balancers::NAME => load_balancers::objects(definition, &version, configuration),
         _ => manifests::objects(manifests::COREDNS, &values),
     };
     for object in &mut objects {
@@ -243,7 +268,7 @@ fn keep_off_fargate(object: &mut Value, configuration: &Value) {
             ]});
             object["spec"]["template"]["spec"]["affinity"]["nodeAffinity"] = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}});
         }
-        "Deployment" if !elsewhere => {
+        "Deployment" if object["metadata"]["name"] == "coredns" && !elsewhere => {
             object["spec"]["template"]["metadata"]["annotations"][label] = json!("ec2");
         }
         _ => {}

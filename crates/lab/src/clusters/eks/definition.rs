@@ -35,6 +35,8 @@ pub(in crate::clusters) struct Definition {
     server: String,
     /// Kubernetes' version, `1.34`.
     version: String,
+    /// Its VPC.
+    pub(super) vpc: String,
     /// The range of services.
     pub(in crate::clusters) services: Ipv4Net,
     /// The certificate of its authority, in PEM.
@@ -52,6 +54,7 @@ impl Definition {
             created: cluster.created,
             server: cluster.endpoint_url(),
             version: cluster.version.to_string(),
+            vpc: cluster.vpc.to_string(),
             services: cluster.service_cidr,
             authority: secrets.certificates.authority.clone(),
             addresses: cluster.private_addresses(state),

@@ -9,6 +9,7 @@ mod drain;
 mod fargate;
 mod follow;
 mod lifecycle;
+mod load_balancers;
 mod nodeadm;
 mod reports;
 mod role;

@@ -7,13 +7,14 @@ use crate::caller::{Caller, Lookup};
 use crate::cloud::unix_time;
 use crate::clusters::Ground;
 use crate::internet;
-use aws::identity::{Credentials, Principal, Session};
+use aws::identity::{Principal, Session};
 use aws::model::eks::ClusterKey;
 use aws::model::iam::role;
+use aws_client::{Credentials, signed};
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
-use wire::call::{self, Call, read};
+use wire::call::{Call, read};
 use wire::error::ApiError;
 use wire::rest_json::ERROR_TYPE;
 
@@ -43,7 +44,7 @@ impl RoleCaller {
         let role = role::find(state, name).map_err(|_| gone())?;
         let now = unix_time();
         let made = now - now.rem_euclid(FRESH);
-        Ok(self.ground.keys.seal.issue(&Session {
+        let issued = self.ground.keys.seal.issue(&Session {
             principal: Principal::Role {
                 name: role.name.clone(),
                 id: role.id.clone(),
@@ -52,34 +53,24 @@ impl RoleCaller {
             },
             expires: made + LIFE,
             nonce: "eks".to_owned(),
-        }))
+        });
+        Ok(Credentials {
+            access_key_id: issued.access_key_id,
+            secret_access_key: issued.secret,
+            token: issued.token,
+            ends: made + LIFE,
+        })
     }
 
     async fn send(&self, call: &Call) -> Result<Value, ApiError> {
         let credentials = self.credentials()?;
-        let mut unsigned = call.request()?;
-        let token = ("x-amz-security-token".to_owned(), credentials.token.clone());
-        unsigned.headers.push(token);
-        let host = format!("{}.{}.amazonaws.com", call.service.name(), self.key.region);
-        let signer = call::Caller {
-            access_key: &credentials.access_key_id,
-            secret: &credentials.secret,
-            region: &self.key.region,
-            host: &host,
-        };
-        let mut request = Request::builder().method(unsigned.method).uri(format!(
-            "https://{host}{}{}",
-            unsigned.path,
-            match unsigned.query.as_str() {
-                "" => String::new(),
-                query => format!("?{query}"),
-            }
-        ));
-        let headers = unsigned.signed(&signer, unix_time());
-        for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
+        let signed = signed(call, &credentials, &self.key.region, unix_time())?;
+        let uri = format!("https://{}{}", signed.host, signed.path);
+        let mut request = Request::builder().method(signed.method).uri(uri);
+        for (name, value) in &signed.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Bytes::from(unsigned.body)).map_err(failed)?;
+        let request = request.body(Bytes::from(signed.body)).map_err(failed)?;
         let place = self.ground.cloud.host(internet::services()).await;
         let place = place.ok_or_else(|| failed("the lab's internet is not there"))?;
         let lookup = Lookup::Internet(self.ground.cloud.clone());
@@ -92,7 +83,7 @@ impl RoleCaller {
     }
 }
 
-impl cloud_controller::Aws for RoleCaller {
+impl aws_client::Aws for RoleCaller {
     async fn call(&self, call: Call) -> Result<Value, ApiError> {
         self.send(&call).await
     }

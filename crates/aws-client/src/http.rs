@@ -1,18 +1,19 @@
-//! Requests to the cloud: the metadata service and EC2's API, a connection each.
+//! Requests to the cloud, over connections that are kept for a while.
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::handshake;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -24,6 +25,9 @@ const DIAL: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 /// An answer is not longer.
 const LONGEST: usize = 8 << 20;
+/// So many idle connections are kept, and so long.
+const MOST: usize = 16;
+const KEPT: Duration = Duration::from_secs(20);
 /// Where programs look for the certificates that they trust, one after the other.
 const BUNDLES: [&str; 2] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"];
 const SYSTEM_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -67,6 +71,8 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub text: String,
+    /// What services that speak JSON call an error.
+    pub error_type: Option<String>,
 }
 
 impl fmt::Display for Origin {
@@ -112,6 +118,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 #[derive(Clone)]
 pub struct Http {
     tls: TlsConnector,
+    idle: Arc<Mutex<Vec<Idle>>>,
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// A connection that waits for its next request.
+struct Idle {
+    origin: Origin,
+    sender: Sender,
+    since: Instant,
 }
 
 impl fmt::Debug for Http {
@@ -142,6 +158,7 @@ impl Http {
             .with_no_client_auth();
         Ok(Self {
             tls: TlsConnector::from(Arc::new(config)),
+            idle: Arc::default(),
         })
     }
 
@@ -163,11 +180,69 @@ impl Http {
         };
         let request = request(origin, method, path, headers, body)
             .ok_or_else(|| broken("the request can't be written".to_owned()))?;
-        let stream = self.connect(origin).await?;
-        let answered = timeout(ANSWER, exchange(stream, request)).await;
-        answered
+        let (response, sender) = self.exchange(origin, request).await?;
+        let read = timeout(ANSWER, read(response)).await;
+        let answer = read
             .map_err(|_| broken("i/o timeout".to_owned()))?
-            .map_err(|error| broken(error.to_string()))
+            .map_err(|error| broken(error.to_string()))?;
+        self.keep(origin, sender);
+        Ok(answer)
+    }
+
+    /// Sends a request. An idle connection may turn out to be dead; then a new one is tried, which is safe as long as
+    /// the request never left on the old one.
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Sender), HttpError> {
+        let broken = |why: String| HttpError::Broken {
+            origin: origin.clone(),
+            why,
+        };
+        let late = |_| broken("i/o timeout".to_owned());
+        while let Some(mut sender) = self.take(origin) {
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            let sent = timeout(ANSWER, sender.try_send_request(request.clone())).await;
+            match sent.map_err(late)? {
+                Ok(response) => return Ok((response, sender)),
+                Err(mut error) => {
+                    if error.take_message().is_none() {
+                        return Err(broken(error.into_error().to_string()));
+                    }
+                }
+            }
+        }
+        let stream = self.connect(origin).await?;
+        let shaken = handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|error| broken(error.to_string()))?;
+        // It ends with the sender.
+        tokio::spawn(connection);
+        let sent = timeout(ANSWER, sender.send_request(request)).await;
+        let response = sent
+            .map_err(late)?
+            .map_err(|error| broken(error.to_string()))?;
+        Ok((response, sender))
+    }
+
+    fn take(&self, origin: &Origin) -> Option<Sender> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|of| of.since.elapsed() < KEPT && !of.sender.is_closed());
+        let found = idle.iter().position(|of| of.origin == *origin)?;
+        Some(idle.swap_remove(found).sender)
+    }
+
+    fn keep(&self, origin: &Origin, sender: Sender) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST && !sender.is_closed() {
+            idle.push(Idle {
+                origin: origin.clone(),
+                sender,
+                since: Instant::now(),
+            });
+        }
     }
 
     async fn connect(&self, origin: &Origin) -> Result<Box<dyn Stream>, HttpError> {
@@ -213,20 +288,18 @@ fn request(
     Some(request)
 }
 
-async fn exchange(
-    stream: Box<dyn Stream>,
-    request: Request<Full<Bytes>>,
+async fn read(
+    response: Response<Incoming>,
 ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
+    let kind = response.headers().get(wire::rest_json::ERROR_TYPE);
+    let error_type = kind.and_then(|kind| Some(kind.to_str().ok()?.to_owned()));
     let body = Limited::new(response.into_body(), LONGEST)
         .collect()
         .await?;
-    connection.abort();
     Ok(Answer {
         status,
         text: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        error_type,
     })
 }

@@ -1,22 +1,21 @@
 //! The instance role's keys, from the metadata service, asked for again before they end.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
 
+use crate::credentials::{Credentials, EARLY};
 use crate::imds::{Imds, ImdsError};
 use serde::Deserialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::Timestamp;
 
 const PATH: &str = "iam/security-credentials/";
-/// Keys are asked for again so long before they end, in seconds.
-const EARLY: i64 = 300;
 
-/// Keys with the token that says which session they are of.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// What the service tells of keys.
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Credentials {
-    pub(super) access_key_id: String,
-    pub(super) secret_access_key: String,
-    pub(super) token: String,
+struct Told {
+    access_key_id: String,
+    secret_access_key: String,
+    token: String,
     expiration: String,
 }
 
@@ -36,28 +35,27 @@ pub enum CredentialsError {
 
 /// The role's keys, as long as they live.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub struct Keys {
     imds: Arc<Imds>,
     known: Mutex<Option<Credentials>>,
 }
 
-impl Credentials {
-    fn lives(&self, now: i64) -> bool {
-        Timestamp::parse(&self.expiration).is_some_and(|end| end.0 > now + EARLY)
-    }
-}
-
 impl Keys {
-    pub(super) fn new(imds: Arc<Imds>) -> Self {
+    /// The keys of the instance whose service it is.
+    pub fn new(imds: Arc<Imds>) -> Self {
         Self {
             imds,
             known: Mutex::new(None),
         }
     }
 
-    pub(super) async fn current(&self, now: i64) -> Result<Credentials, CredentialsError> {
+    /// Keys that are good at a moment.
+    ///
+    /// # Errors
+    /// As [`CredentialsError`] says.
+    pub async fn current(&self, now: i64) -> Result<Credentials, CredentialsError> {
         let known = self.lock().clone();
-        if let Some(known) = known.filter(|known| known.lives(now)) {
+        if let Some(known) = known.filter(|known| known.ends > now + EARLY) {
             return Ok(known);
         }
         let roles = self.imds.text(PATH).await?.unwrap_or_default();
@@ -67,8 +65,14 @@ impl Keys {
         }
         let text = self.imds.text(&format!("{PATH}{role}")).await?;
         let text = text.ok_or(CredentialsError::NoRole)?;
-        let fresh: Credentials = serde_json::from_str(&text)
+        let told: Told = serde_json::from_str(&text)
             .map_err(|error| CredentialsError::Nonsense(error.to_string()))?;
+        let fresh = Credentials {
+            access_key_id: told.access_key_id,
+            secret_access_key: told.secret_access_key,
+            token: told.token,
+            ends: Timestamp::parse(&told.expiration).map_or(now, |end| end.0),
+        };
         *self.lock() = Some(fresh.clone());
         Ok(fresh)
     }
