@@ -4,12 +4,12 @@ mod cluster;
 
 use crate::cloud::Snapshot;
 use crate::internet;
-use crate::place::{NoSuchPlace, Place, PlaceName};
+use crate::place::{NoSuchPlace, Place, PlaceName, ingress};
 use aws::model::State;
 use aws::model::network_interface::PublicAddress;
+use fabric::walk::Walker;
 use fabric::{
-    Direction, DropReason, Fabric, Flow, HopAction, HostId, NetworkId, Origin, Trace, Transport,
-    Verdict,
+    Direction, DropReason, Fabric, Flow, HopAction, HostId, NetworkId, Trace, Transport, Verdict,
 };
 use kernel::observe::{Listening, Stack};
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,17 @@ pub fn explain(
         destination,
         transport: transport(inquiry, inquiry.port.or(target.called_at)),
     };
-    let (trace, fabric) = walked(snapshot, &origin, flow, eyes.stack);
+    let asked = match to {
+        PlaceName::Ingress(namespace, name) => ingress::asked(&snapshot.state, namespace, name),
+        _ => None,
+    };
+    let walk = |fabric: &Fabric| match &asked {
+        Some(asked) => asked.with(source.address.unwrap_or(internet::CLIENT), |request| {
+            Walker::new(fabric).walk_with(&origin, flow, Some(request))
+        }),
+        None => fabric::walk(fabric, &origin, flow),
+    };
+    let (trace, fabric) = walked(snapshot, &walk, eyes.stack);
     let mut remedies = aws::explain::remedies(&snapshot.state, &fabric, &trace);
     remedies.extend(cluster::remedies(&trace));
     remedies.dedup();
@@ -199,14 +209,13 @@ pub fn explain(
 /// them: each such instance is looked at, and the flow walked again as its stack is now.
 fn walked(
     snapshot: &Snapshot,
-    origin: &Origin,
-    flow: Flow,
+    walk: &dyn Fn(&Fabric) -> Trace,
     observe: &dyn Fn(&HostId) -> Option<Stack>,
 ) -> (Trace, Fabric) {
     let mut fabric = snapshot.fabric.clone();
     let mut seen: BTreeSet<HostId> = BTreeSet::new();
     loop {
-        let trace = fabric::walk(&fabric, origin, flow);
+        let trace = walk(&fabric);
         let fresh: Vec<HostId> = forwarders(snapshot, &fabric, &trace)
             .filter(|host| !seen.contains(host))
             .collect();

@@ -1,6 +1,7 @@
 //! Places: the words for where something runs in the lab, and what they stand for.
 
 pub(crate) mod in_cluster;
+pub(crate) mod ingress;
 mod load_balancer;
 
 use crate::cloud::Snapshot;
@@ -26,6 +27,8 @@ pub enum PlaceName {
     Pod(String, /** Its name. */ String),
     /// `svc/<namespace>/<name>`; a destination only.
     Service(String, /** Its name. */ String),
+    /// `ing/<namespace>/<name>`: the load balancer of an ingress.
+    Ingress(String, /** Its name. */ String),
     /// `lb/<name>`: a load balancer.
     LoadBalancer(String),
     /// `<network id>/<address>`.
@@ -39,7 +42,7 @@ pub enum PlaceName {
 pub enum PlaceParseError {
     /// It has no form of a place.
     #[error(
-        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, pod/<namespace>/<name>, svc/<namespace>/<name>, node/<name>, lb/<name>, <network id>/<address>"
+        "{0:?} is no place; places are internet, internet:203.0.113.7, instance/<id or Name>, eni/<id>, pod/<namespace>/<name>, svc/<namespace>/<name>, ing/<namespace>/<name>, node/<name>, lb/<name>, <network id>/<address>"
     )]
     Form(String),
     /// The form is right, the address in it isn't.
@@ -51,7 +54,7 @@ pub enum PlaceParseError {
 }
 
 /// What of the contract's places is not built yet.
-const ABSENT: [(&str, &str); 3] = [("ing", "ing/…"), ("onprem", "onprem/…"), ("vm", "vm/…")];
+const ABSENT: [(&str, &str); 2] = [("onprem", "onprem/…"), ("vm", "vm/…")];
 
 impl FromStr for PlaceName {
     type Err = PlaceParseError;
@@ -89,13 +92,13 @@ impl FromStr for PlaceName {
             "eni" => Ok(Self::Interface(rest.to_owned())),
             "node" => Ok(Self::Node(rest.to_owned())),
             "lb" => Ok(Self::LoadBalancer(rest.to_owned())),
-            "pod" | "svc" => match rest.split_once('/') {
+            "pod" | "svc" | "ing" => match rest.split_once('/') {
                 Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
                     let (namespace, name) = (namespace.to_owned(), name.to_owned());
-                    Ok(if kind == "pod" {
-                        Self::Pod(namespace, name)
-                    } else {
-                        Self::Service(namespace, name)
+                    Ok(match kind {
+                        "pod" => Self::Pod(namespace, name),
+                        "ing" => Self::Ingress(namespace, name),
+                        _ => Self::Service(namespace, name),
                     })
                 }
                 _ => Err(form()),
@@ -108,7 +111,10 @@ impl FromStr for PlaceName {
 impl PlaceName {
     /// Whether the place lies in a cluster.
     pub fn in_cluster(&self) -> bool {
-        matches!(self, Self::Node(_) | Self::Pod(..) | Self::Service(..))
+        matches!(
+            self,
+            Self::Node(_) | Self::Pod(..) | Self::Service(..) | Self::Ingress(..)
+        )
     }
 }
 
@@ -123,6 +129,7 @@ impl fmt::Display for PlaceName {
             Self::LoadBalancer(name) => write!(f, "lb/{name}"),
             Self::Pod(namespace, name) => write!(f, "pod/{namespace}/{name}"),
             Self::Service(namespace, name) => write!(f, "svc/{namespace}/{name}"),
+            Self::Ingress(namespace, name) => write!(f, "ing/{namespace}/{name}"),
             Self::Address(network, address) => write!(f, "{network}/{address}"),
             Self::Anywhere(address) => write!(f, "{address}"),
         }
@@ -240,6 +247,7 @@ impl PlaceName {
             Self::Address(network, address) => at_address(fabric, network, *address),
             Self::Node(name) => in_cluster::node(fabric, name),
             Self::LoadBalancer(name) => load_balancer::find(snapshot, name),
+            Self::Ingress(namespace, name) => ingress::find(snapshot, namespace, name),
             Self::Pod(namespace, name) => in_cluster::pod(fabric, namespace, name),
             Self::Service(namespace, name) => in_cluster::service(fabric, namespace, name),
             Self::Anywhere(address) => Ok(Place {
@@ -408,6 +416,7 @@ mod tests {
             ("node/dev-node-1", PlaceName::Node("dev-node-1".into())),
             ("pod/a/b", PlaceName::Pod("a".into(), "b".into())),
             ("svc/a/b", PlaceName::Service("a".into(), "b".into())),
+            ("ing/a/b", PlaceName::Ingress("a".into(), "b".into())),
         ] {
             assert_eq!(text.parse::<PlaceName>().unwrap(), wanted, "{text}");
         }
@@ -420,7 +429,7 @@ mod tests {
             "vpc-1/ten",
             "pod/a",
             "svc//b",
-            "ing/a/b",
+            "ing/a",
         ] {
             assert!(text.parse::<PlaceName>().is_err(), "{text}");
         }

@@ -18,6 +18,9 @@ pub(crate) fn collection(namespace: &str) -> String {
 const PATIENCE: u32 = 100;
 const LOOK: Duration = Duration::from_millis(100);
 
+/// So many bindings are seen to at once.
+const AT_ONCE: usize = 8;
+
 /// The labels of a stack's bindings.
 fn labels(stack: &Stack) -> Value {
     match (stack.owner, stack.name.split_once('/')) {
@@ -68,33 +71,49 @@ impl<A: Aws> Deployer<A> {
         backend: &str,
     ) -> Result<(), Failure> {
         let there = self.bindings_of(stack).await?;
-        for wanted in &stack.bindings {
-            let arn = arns.get(&wanted.target_group).map_or("", String::as_str);
-            let spec = spec(wanted, arn, &self.place.vpc, backend);
-            let (namespace, name) = (&wanted.namespace, &wanted.target_group);
-            let found = there.iter().find(|of| {
-                of["metadata"]["name"] == name.as_str()
-                    && of["metadata"]["namespace"] == namespace.as_str()
+        for some in stack.bindings.chunks(AT_ONCE) {
+            let each = some.iter().map(|wanted| {
+                let arn = arns.get(&wanted.target_group).map_or("", String::as_str);
+                let spec = spec(wanted, arn, &self.place.vpc, backend);
+                self.one_binding(stack, wanted, spec, &there)
             });
-            let path = collection(namespace);
-            match found {
-                Some(found) if found["spec"] == spec => {}
-                Some(_) => {
-                    let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
-                    let path = format!("{path}/{name}");
-                    self.kubernetes.patch(&path, Patch::Json, &patch).await?;
-                }
-                None => {
-                    let object = json!({
-                        "apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding",
-                        "metadata": {
-                            "name": name, "namespace": namespace, "labels": labels(stack),
-                        },
-                        "spec": spec,
-                    });
-                    self.kubernetes.create(&path, &object).await?;
-                    tracing::info!(name, namespace, "created targetGroupBinding");
-                }
+            for made in crate::together::all(each).await {
+                made?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn one_binding(
+        &self,
+        stack: &Stack,
+        wanted: &Binding,
+        spec: Value,
+        there: &[Value],
+    ) -> Result<(), Failure> {
+        let (namespace, name) = (&wanted.namespace, &wanted.target_group);
+        let found = there.iter().find(|of| {
+            of["metadata"]["name"] == name.as_str()
+                && of["metadata"]["namespace"] == namespace.as_str()
+        });
+        let path = collection(namespace);
+        match found {
+            Some(found) if found["spec"] == spec => {}
+            Some(_) => {
+                let patch = json!([{"op": "replace", "path": "/spec", "value": spec}]);
+                let path = format!("{path}/{name}");
+                self.kubernetes.patch(&path, Patch::Json, &patch).await?;
+            }
+            None => {
+                let object = json!({
+                    "apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding",
+                    "metadata": {
+                        "name": name, "namespace": namespace, "labels": labels(stack),
+                    },
+                    "spec": spec,
+                });
+                self.kubernetes.create(&path, &object).await?;
+                tracing::info!(name, namespace, "created targetGroupBinding");
             }
         }
         Ok(())

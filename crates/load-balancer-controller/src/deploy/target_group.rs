@@ -9,6 +9,9 @@ use aws_client::answer::{list, text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// So many target groups are seen to at once.
+const AT_ONCE: usize = 8;
+
 /// Whether a target group that is there can be made the wanted one.
 fn fits(thing: &Thing, wanted: &TargetGroup) -> bool {
     thing.text("TargetType") == wanted.target_type
@@ -28,35 +31,49 @@ impl<A: Aws> Deployer<A> {
         standing: &Standing,
     ) -> Result<BTreeMap<String, String>, Failure> {
         let mut arns = BTreeMap::new();
-        for wanted in &stack.target_groups {
-            let same = |thing: &Thing| {
-                thing.resource(stack.owner) == wanted.resource && fits(thing, wanted)
-            };
-            let found = standing.target_groups.iter().find(|(_, of)| same(of));
-            let all = self.tags(stack, &wanted.resource, &wanted.tags);
-            let arn = match found {
-                Some((arn, thing)) => {
-                    let changed = self.change_check(arn, thing, wanted).await?;
-                    let tagged = tags::bring(&self.calls, arn, &thing.tags, &all).await?;
-                    if changed.is_some() || tagged {
-                        let described = changed.unwrap_or_else(|| thing.described.clone());
-                        let kind = Kind::TargetGroup;
-                        self.inventory.put(kind, arn, described, all).await;
-                    }
-                    arn.clone()
-                }
-                None => {
-                    let described = self.make_target_group(wanted, &tags::wire(&all)).await?;
-                    let arn = text(&described, "TargetGroupArn").to_owned();
-                    let kind = Kind::TargetGroup;
-                    self.inventory.put(kind, &arn, described, all).await;
-                    arn
-                }
-            };
-            self.target_group_attributes(&arn, wanted).await?;
-            arns.insert(wanted.name.clone(), arn);
+        for some in stack.target_groups.chunks(AT_ONCE) {
+            let each = some
+                .iter()
+                .map(|wanted| self.target_group(stack, wanted, standing));
+            for (wanted, arn) in some.iter().zip(crate::together::all(each).await) {
+                arns.insert(wanted.name.clone(), arn?);
+            }
         }
         Ok(arns)
+    }
+
+    /// Makes a target group as it should be: its ARN.
+    async fn target_group(
+        &self,
+        stack: &Stack,
+        wanted: &TargetGroup,
+        standing: &Standing,
+    ) -> Result<String, Failure> {
+        let same =
+            |thing: &Thing| thing.resource(stack.owner) == wanted.resource && fits(thing, wanted);
+        let found = standing.target_groups.iter().find(|(_, of)| same(of));
+        let all = self.tags(stack, &wanted.resource, &wanted.tags);
+        let arn = match found {
+            Some((arn, thing)) => {
+                let changed = self.change_check(arn, thing, wanted).await?;
+                let tagged = tags::bring(&self.calls, arn, &thing.tags, &all).await?;
+                if changed.is_some() || tagged {
+                    let described = changed.unwrap_or_else(|| thing.described.clone());
+                    let kind = Kind::TargetGroup;
+                    self.inventory.put(kind, arn, described, all).await;
+                }
+                arn.clone()
+            }
+            None => {
+                let described = self.make_target_group(wanted, &tags::wire(&all)).await?;
+                let arn = text(&described, "TargetGroupArn").to_owned();
+                let kind = Kind::TargetGroup;
+                self.inventory.put(kind, &arn, described, all).await;
+                arn
+            }
+        };
+        self.target_group_attributes(&arn, wanted).await?;
+        Ok(arn)
     }
 
     async fn make_target_group(

@@ -108,7 +108,9 @@ impl Offer {
         match self.name {
             "vpc-cni" => fixed(&["v1.20.4-eksbuild.1", "v1.19.6-eksbuild.7"]),
             "coredns" => fixed(&["v1.12.4-eksbuild.1", "v1.11.4-eksbuild.24"]),
-            "aws-load-balancer-controller" => fixed(&["v2.11.0", "v2.10.1", "v2.8.3"]),
+            "aws-load-balancer-controller" => {
+                fixed(&["v2.11.0", "v2.10.1", "v2.8.3", "v2.4.7", "v2.2.0"])
+            }
             // The service proxy is of Kubernetes' own version.
             _ => [2, 1]
                 .map(|build| format!("v{}-eksbuild.{build}", kubernetes.patched()))

@@ -79,6 +79,10 @@ fn ingresses_get_application_load_balancers() {
         event(&cluster, "nodes", "SuccessfullyReconciled"),
         "Successfully reconciled"
     );
+    let told = cluster
+        .lab
+        .ok(&["explain", "internet", "ing/default/nodes"]);
+    assert!(told.contains("GET") && told.contains("/data"), "{told}");
     let port = said(&cluster, "service/web", ".spec.ports[0].nodePort");
     assert_eq!(opened(&cluster), format!("{port}\t{port}"));
 
@@ -103,6 +107,8 @@ fn ingresses_get_application_load_balancers() {
         &format!("http://{name}/host"),
         "POD IP:192.168.",
     );
+    let told = cluster.lab.ok(&["explain", "internet", "ing/default/pods"]);
+    assert!(told.contains("pod/default/app-"), "{told}");
     let bindings = cluster.ok(&["get", "targetgroupbindings"], "");
     assert_eq!(bindings.matches("k8s-default-").count(), 2, "{bindings}");
     assert_eq!(opened(&cluster), format!("8080\t{port}"));

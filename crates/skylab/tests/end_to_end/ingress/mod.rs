@@ -2,7 +2,9 @@
 //! its own.
 
 mod balancers;
-mod subnets;
+mod failures;
+mod many;
+mod services;
 
 use crate::cluster::{Cluster, kubectl};
 use crate::eks::{aws, eventually};
@@ -97,10 +99,12 @@ pub(super) fn install(cluster: &Cluster) {
     ]);
 }
 
-/// What an object says at a path.
+/// What an object says at a path; its namespace may stand behind it as `-n <name>`.
 pub(super) fn said(cluster: &Cluster, object: &str, path: &str) -> String {
     let path = format!("jsonpath={{{path}}}");
-    cluster.ok(&["get", object, "-o", &path], "")
+    let mut words = vec!["get"];
+    words.extend(object.split(' '));
+    cluster.ok(&[&words[..], &["-o", &path]].concat(), "")
 }
 
 /// The name by which an ingress or service is reached, once it has one.
