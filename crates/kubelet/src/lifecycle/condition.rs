@@ -17,6 +17,16 @@ const OURS: [&str; 5] = [
 /// The condition of pods that end for their node's sake.
 /// <https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions>
 const DISRUPTION: &str = "DisruptionTarget";
+/// Its reason where the kubelet ended them.
+const BY_KUBELET: &str = "TerminationByKubelet";
+
+/// Whether a condition is this kubelet's to tell: what others set is not sent back to them, since it may have changed
+/// meanwhile.
+pub(super) fn is_ours(condition: &Condition) -> bool {
+    let kind = condition.kind.as_str();
+    let ended = kind == DISRUPTION && condition.reason.as_deref() == Some(BY_KUBELET);
+    ended || OURS.contains(&kind)
+}
 
 /// A condition before it has its time.
 struct Finding {
@@ -77,7 +87,7 @@ pub(super) fn all(
         Finding::holds("PodScheduled"),
     ];
     let disruption = disrupted.map(|message| Finding {
-        reason: "TerminationByKubelet",
+        reason: BY_KUBELET,
         message: message.to_owned(),
         ..Finding::holds(DISRUPTION)
     });

@@ -103,6 +103,8 @@ pub(crate) fn patch(pod: &Pod, status: &PodStatus) -> Value {
         });
         Value::Array(written.collect())
     };
+    let conditions = status.conditions.iter();
+    let conditions: Vec<_> = conditions.filter(|of| condition::is_ours(of)).collect();
     json!({
         "metadata": {"uid": pod.metadata.uid},
         "status": {
@@ -115,7 +117,7 @@ pub(crate) fn patch(pod: &Pod, status: &PodStatus) -> Value {
             "podIP": said(&status.pod_ip),
             "podIPs": addresses(&status.pod_ip),
             "qosClass": pod.qos().as_str(),
-            "conditions": status.conditions,
+            "conditions": conditions,
             "initContainerStatuses": containers(&status.init_container_statuses),
             "containerStatuses": containers(&status.container_statuses),
             "ephemeralContainerStatuses": containers(&status.ephemeral_container_statuses),

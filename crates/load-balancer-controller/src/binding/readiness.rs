@@ -24,7 +24,7 @@ pub(super) struct Health {
     pub(super) words: String,
 }
 
-/// Tells pods how their targets are; whether all that wait are healthy.
+/// Tells pods how their targets are; whether all that wait were seen to be told that they are healthy.
 pub(super) async fn tell(
     client: &Client,
     world: &World,
@@ -48,7 +48,8 @@ pub(super) async fn tell(
                 "Target registration is in progress",
             ),
         };
-        all &= status == "True";
+        // What was seen counts, not what is said now: others write the pod's status too, and may take it back.
+        all &= condition(pod, &gate) == "True";
         if condition(pod, &gate) == status {
             continue;
         }
@@ -75,11 +76,11 @@ async fn set(
         text("namespace"),
         text("name")
     );
-    let mut condition = json!({"type": gate, "status": status});
-    if !reason.is_empty() {
-        condition["reason"] = json!(reason);
-        condition["message"] = json!(words);
-    }
+    // Null takes away why it was otherwise before.
+    let some = |text: &str| (!text.is_empty()).then(|| json!(text));
+    let condition = json!({
+        "type": gate, "status": status, "reason": some(reason), "message": some(words),
+    });
     let patch = json!({
         "metadata": {"uid": text("uid")}, "status": {"conditions": [condition]},
     });

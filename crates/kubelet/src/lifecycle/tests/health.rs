@@ -141,6 +141,12 @@ fn readiness_gates() {
     world.settle();
     assert_eq!(world.condition("Ready").0, "True");
     assert_eq!(world.condition("lb").0, "True");
+    // What others say is theirs to tell.
+    let told = world.status()["conditions"].to_string();
+    assert!(
+        told.contains("ContainersReady") && !told.contains("\"lb\""),
+        "{told}"
+    );
     let since = world
         .life
         .status()

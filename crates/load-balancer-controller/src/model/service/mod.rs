@@ -231,7 +231,7 @@ impl Builder<'_> {
     }
 
     /// Who may call.
-    fn ranges(&self) -> Vec<String> {
+    pub(super) fn ranges(&self) -> Vec<String> {
         let own = &self.service.spec.load_balancer_source_ranges;
         let said = self.annotations.text("load-balancer-source-ranges");
         let ranges = match said {

@@ -10,6 +10,15 @@ use crate::model::stack::{Binding, Codes, HealthCheck, Pairs, Peer, PeerSource, 
 use crate::model::target::{check_port, count, peer_port, target_port};
 use serde_json::json;
 
+/// Whether a group's targets see clients' own addresses.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/edit-target-group-attributes.html#client-ip-preservation>
+fn preserves(group: &TargetGroup) -> bool {
+    match group.attributes.get("preserve_client_ip.enabled") {
+        Some(said) => said == "true",
+        None => group.target_type == "instance" || group.protocol.contains("UDP"),
+    }
+}
+
 /// What targets are.
 pub(super) fn kind(
     settings: &Settings,
@@ -125,13 +134,18 @@ impl Builder<'_> {
         if !ports.contains(&("TCP", checked.clone())) {
             ports.push(("TCP", checked));
         }
-        let networking = match self.backend_rules {
-            false => Vec::new(),
-            true => vec![Peer {
-                from: PeerSource::Backend,
-                ports,
-            }],
-        };
+        let mut networking = Vec::new();
+        if self.backend_rules {
+            // Where targets see clients' own addresses, security groups here don't know that the load balancer passed them
+            // on, so clients are let in themselves, as upstream does for load balancers without security groups.
+            let ranges = self.ranges().into_iter().map(PeerSource::Range);
+            let clients = ranges.filter(|_| preserves(group));
+            let peers = std::iter::once(PeerSource::Backend).chain(clients);
+            networking.extend(peers.map(|from| Peer {
+                from,
+                ports: ports.clone(),
+            }));
+        }
         let labels: Pairs = self
             .annotations
             .pairs("aws-load-balancer-target-node-labels")

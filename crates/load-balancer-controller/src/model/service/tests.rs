@@ -77,8 +77,10 @@ fn a_service_is_an_internal_network_load_balancer() {
     };
     assert_eq!((listener.port, listener.protocol), (80, "TCP"));
     assert_eq!(listener.default, [forward]);
-    let peer = &stack.bindings[0].networking[0];
-    assert_eq!(peer.ports, [("TCP", json!(31_000))]);
+    let peers = &stack.bindings[0].networking;
+    assert_eq!(peers[0].ports, [("TCP", json!(31_000))]);
+    let clients = crate::model::stack::PeerSource::Range("0.0.0.0/0".to_owned());
+    assert_eq!((peers.len(), &peers[1].from), (2, &clients));
 }
 
 /// AWS-LBC: the class decides, then the older annotations.
@@ -118,6 +120,7 @@ fn annotations_say_how() {
     assert_eq!((listener.protocol, listener.certificates.len()), ("TLS", 2));
     assert_eq!(stack.target_groups[0].port, 8080);
     assert_eq!(stack.target_groups[0].protocol, "TCP");
+    assert_eq!(stack.bindings[0].networking.len(), 1);
 
     let local = json!({"externalTrafficPolicy": "Local", "healthCheckNodePort": 32_000});
     let stack = built(&json!({}), &local).unwrap();
