@@ -5,6 +5,9 @@
 use crate::object;
 use serde_json::Value;
 
+/// Fields that are false where they are not there.
+const SWITCHES: [&str; 2] = ["spec.hostNetwork", "spec.unschedulable"];
+
 /// A requirement on one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
@@ -115,6 +118,7 @@ impl Selector {
             let path: Vec<&str> = key.split('.').collect();
             let value = match object::at(object, &path) {
                 Value::String(text) => text.clone(),
+                Value::Null if SWITCHES.contains(&key.as_str()) => "false".to_owned(),
                 Value::Null => String::new(),
                 other => other.to_string(),
             };

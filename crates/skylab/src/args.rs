@@ -395,7 +395,9 @@ each perhaps after not, joined by and. Ctrl-C ends the capture.
 
 Examples:
   skylab capture instance/web port 80 | wireshark -k -i -
-  skylab capture eni/eni-0abc… -w eni.pcapng")]
+  skylab capture eni/eni-0abc… -w eni.pcapng
+  skylab capture pod/default/web -w pod.pcapng
+  skylab capture node/dev-node-1 udp port 53 | tcpdump -n -r -")]
 pub(crate) struct Capture {
     /// The Kubernetes cluster of pods and nodes, where several run
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,7 @@
 //! Bodies: JSON, YAML or protobuf into an object of the schema.
 
-use super::Call;
 use super::status::Status;
+use super::{Call, nesting};
 use crate::object;
 use crate::resource::Resource;
 use crate::schema::{self, Schema, protobuf};
@@ -12,10 +12,12 @@ pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Value, Status> {
     let form = content_type.split(';').next().unwrap_or_default().trim();
     match form {
         "" | "application/json" | "*/*" => json(body),
-        "application/yaml" => serde_norway::from_slice(body)
+        "application/yaml" => nesting::yaml(body)
             .map_err(|error| Status::bad_request(format!("error parsing YAML: {error}"))),
         "application/vnd.kubernetes.protobuf" => {
-            protobuf::decode(body).map_err(|error| Status::bad_request(error.to_string()))
+            let value = protobuf::decode(body);
+            let value = value.map_err(|error| Status::bad_request(error.to_string()))?;
+            nesting::check(&value).map(|()| value)
         }
         other => Err(Status::unsupported_media(other)),
     }
@@ -23,7 +25,7 @@ pub(super) fn parse(content_type: &str, body: &[u8]) -> Result<Value, Status> {
 
 /// Reads JSON.
 pub(super) fn json(body: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(body).map_err(|error| {
+    nesting::json(body).map_err(|error| {
         Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {error}",
             "Object"

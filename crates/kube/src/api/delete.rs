@@ -11,6 +11,9 @@ use crate::resource::Resource;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Namespaces that no cluster is without.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// What a deletion says of itself.
 #[derive(Clone, Debug, Default)]
 struct Options {
@@ -138,12 +141,17 @@ pub(super) fn collection(
 
 /// Asks who may be against a deletion.
 fn consult(call: &mut Call<'_>, resource: &Resource, live: &Value) -> Result<(), Status> {
+    let name = object::name(live);
+    if resource.kind == "Namespace" && IMMORTAL.contains(&name) {
+        let why = "this namespace may not be deleted";
+        return Err(Status::forbidden(resource, name, why));
+    }
     let what = What {
         operation: Operation::Delete,
         resource,
         subresource: "",
         namespace: object::namespace(live),
-        name: object::name(live),
+        name,
     };
     webhook::consult(call, what, None, Some(live))
 }

@@ -1,6 +1,8 @@
 //! K8S-API: whatever is sent, it is answered: with an object or in Kubernetes' words.
 #![allow(clippy::unwrap_used)]
 
+mod bytes;
+
 use super::*;
 use serde_json::json;
 
@@ -149,6 +151,17 @@ fn version(path: &str) -> String {
 }
 
 fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value) -> Option<u16> {
+    send_bytes(store, method, path, form, serde_json::to_vec(body).unwrap())
+}
+
+/// Sends a body as it is and gives the code of the refusal.
+fn send_bytes(
+    store: &mut Store,
+    method: Method,
+    path: &str,
+    form: &str,
+    body: Vec<u8>,
+) -> Option<u16> {
     let settings = Settings {
         service_cidr: (std::net::Ipv4Addr::new(10, 96, 0, 0), 24),
         node_ports: 30_000..=30_100,
@@ -178,7 +191,7 @@ fn send(store: &mut Store, method: Method, path: &str, form: &str, body: &Value)
         content_type: form.to_owned(),
         accept: "application/json;as=Table;v=v1;g=meta.k8s.io".to_owned(),
         user_agent: "fuzz".to_owned(),
-        body: serde_json::to_vec(body).unwrap(),
+        body,
     };
     match handle(store, &context, &request) {
         Ok(outcome) => {
@@ -198,8 +211,7 @@ const FORMS: [&str; 4] = [
     "application/json-patch+json",
 ];
 
-#[test]
-fn every_body_is_answered() {
+fn small_cluster() -> Store {
     let mut store = Store::default();
     for name in ["default", "kube-system"] {
         let namespace = json!({"metadata": {"name": name}});
@@ -207,6 +219,12 @@ fn every_body_is_answered() {
     }
     let account = json!({"metadata": {"name": "default", "namespace": "default"}});
     store.put(Key::new("serviceaccounts", "default", "default"), account);
+    store
+}
+
+#[test]
+fn every_body_is_answered() {
+    let mut store = small_cluster();
     let mut choices = Choices(42);
     let samples = samples();
     let (mut taken, mut refused) = (0, 0);

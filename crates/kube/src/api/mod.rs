@@ -8,11 +8,14 @@ pub mod connect;
 mod defaults;
 mod delete;
 mod discovery;
+mod field_labels;
 #[cfg(test)]
 mod fuzz;
 mod metrics;
+mod nesting;
 mod node;
 mod older;
+mod operations;
 mod patch;
 mod policy;
 pub mod rbac;

@@ -5,7 +5,7 @@
 use super::read::{find, shown};
 use super::status::Status;
 use super::write::{self, Owners, Part};
-use super::{Answer, Call, Target, body};
+use super::{Answer, Call, Target, body, nesting, operations};
 use crate::object;
 use crate::resource::{Resource, Subresource};
 use serde_json::Value;
@@ -76,15 +76,7 @@ pub(super) fn patched(
         "application/json-patch+json" => {
             let patch: json_patch::Patch = serde_json::from_value(patch)
                 .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
-            json_patch::patch(&mut object, &patch).map_err(|error| {
-                Status::new(
-                    422,
-                    "Invalid",
-                    format!(
-                        "the server rejected our request due to an error in our request: {error}"
-                    ),
-                )
-            })?;
+            operations::carry_out(&mut object, &patch)?;
         }
         "application/merge-patch+json" => json_patch::merge(&mut object, &patch),
         "application/strategic-merge-patch+json" => {
@@ -100,6 +92,7 @@ pub(super) fn patched(
             ));
         }
     }
+    nesting::check(&object)?;
     Ok(object)
 }
 
@@ -149,7 +142,10 @@ fn apply(
         force: call.request.flag("force"),
     };
     let merged = crate::merge::apply(live.as_deref(), &applied, &root, &applier);
-    let merged = merged.map_err(|error| contested(resource, name, &error))?;
+    let mut merged = merged.map_err(|error| contested(resource, name, &error))?;
+    if manager == "kubectl" {
+        keep_last_applied(&mut merged, &applied);
+    }
     let (code, kept) = match live {
         Some(live) => {
             let how = (part, Owners::Given);
@@ -165,6 +161,23 @@ fn apply(
         None => return Err(Status::not_found(resource, name)),
     };
     Ok(shown(call, resource, code, &kept))
+}
+
+/// Who applied an object on the client's side before finds there what was applied last. It is nobody's field.
+/// <https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply>
+fn keep_last_applied(merged: &mut Value, applied: &Value) {
+    const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    let Some(held) = merged
+        .pointer_mut("/metadata/annotations")
+        .and_then(|all| all.get_mut(LAST))
+    else {
+        return;
+    };
+    let mut applied = applied.clone();
+    if let Some(Value::Object(annotations)) = applied.pointer_mut("/metadata/annotations") {
+        annotations.remove(LAST);
+    }
+    *held = format!("{applied}\n").into();
 }
 
 /// Of what is applied only the part counts that the path names.

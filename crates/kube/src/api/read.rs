@@ -36,6 +36,7 @@ impl Selection {
             Selector::parse(text).map_err(|error| Status::bad_request(error.to_string()))
         };
         let mut fields = selector("fieldSelector")?;
+        super::field_labels::check(resource, &fields)?;
         if let Some(name) = &target.name {
             let only =
                 crate::selector::Requirement::In("metadata.name".to_owned(), vec![name.clone()]);

@@ -21,6 +21,9 @@ use tokio::sync::{oneshot, watch};
 const KEPT: usize = 20_000;
 /// So many requests share a commit at most.
 const TOGETHER: usize = 64;
+/// What is nested as deep as it may be is walked by functions that call themselves, and expressions are
+/// evaluated so: room for the deepest, a few times over.
+pub(crate) const STACK: usize = 16 << 20;
 /// So many answers of webhooks one request waits for at most.
 const MOST_ASKED: usize = 256;
 
@@ -141,6 +144,7 @@ impl Cluster {
         };
         let thread = thread::Builder::new()
             .name("cluster".to_owned())
+            .stack_size(STACK)
             .spawn(move || owner.run(&work))?;
         let cluster = Self {
             settings,

@@ -22,6 +22,8 @@ pub struct Custom {
     pub columns: Vec<PrinterColumn>,
     /// Where the number of replicas stands, if the kind scales.
     pub scale: Option<ScalePaths>,
+    /// Fields that objects can be selected by, `spec.color`.
+    pub selectable: Vec<String>,
 }
 
 /// A column that `kubectl get` shows.
@@ -91,6 +93,8 @@ fn custom(version: &Value) -> Custom {
     let columns = object::list(version, &["additionalPrinterColumns"]).iter();
     let scale = &version["subresources"]["scale"];
     let path = |name: &str| object::text(scale, &[name]).to_owned();
+    let selectable = object::list(version, &["selectableFields"]).iter();
+    let selectable = selectable.map(|field| object::text(field, &["jsonPath"]));
     Custom {
         schema: version["schema"]["openAPIV3Schema"].clone(),
         columns: columns
@@ -100,6 +104,9 @@ fn custom(version: &Value) -> Custom {
                 path: object::text(column, &["jsonPath"]).to_owned(),
                 priority: column["priority"].as_i64().unwrap_or(0),
             })
+            .collect(),
+        selectable: selectable
+            .map(|path| path.trim_start_matches('.').to_owned())
             .collect(),
         scale: (!scale.is_null()).then(|| ScalePaths {
             wanted: path("specReplicasPath"),

@@ -4,6 +4,7 @@
 
 use crate::api::Cause;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// Fields that every object has and no schema needs to name.
 const EVERYWHERE: [&str; 3] = ["apiVersion", "kind", "metadata"];
@@ -227,21 +228,22 @@ fn array(items: &[Value], schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     if keys.is_none() && !is_set {
         return;
     }
-    let identity = |item: &Value| match keys {
-        Some(keys) => keys
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|key| item[key].clone())
-            .collect(),
-        None => vec![item.clone()],
-    };
+    let mut seen = HashSet::new();
     for (index, item) in items.iter().enumerate() {
-        if items[..index]
-            .iter()
-            .any(|other| identity(other) == identity(item))
-        {
+        if !seen.insert(identity(item, keys)) {
             causes.push(Cause::duplicate(format!("{path}[{index}]"), item));
         }
+    }
+}
+
+/// What tells an item of a list from the others.
+fn identity<'v>(item: &'v Value, keys: Option<&Vec<Value>>) -> Vec<&'v Value> {
+    match keys {
+        Some(keys) => {
+            let keys = keys.iter().filter_map(Value::as_str);
+            keys.map(|key| &item[key]).collect()
+        }
+        None => vec![item],
     }
 }
 

@@ -30,6 +30,12 @@ pub(crate) struct Fault(String);
 /// Compiled expressions are kept by their text, so many at most.
 const KEPT: usize = 4096;
 
+/// What puts expressions into each other. Those within texts count too: where a text ends is for the parser to say.
+const OPERATORS: &[u8] = b".?+-*/%&|<>=!([{";
+/// Expressions are walked by functions that call themselves, so a long chain is as deep as it is long. Kubernetes
+/// bounds what evaluating costs instead.
+const MOST_OPERATORS: usize = 1000;
+
 /// Names of types, and of the parts of the language that functions are called by.
 const TYPES: [&str; 15] = [
     "bool",
@@ -92,6 +98,12 @@ impl Expression {
     }
 
     fn parse(text: &str) -> Result<Self, Fault> {
+        let operators = text.bytes().filter(|byte| OPERATORS.contains(byte));
+        if operators.count() > MOST_OPERATORS {
+            let told =
+                format!("Syntax error: an expression has {MOST_OPERATORS} operators at most");
+            return Err(Fault(told));
+        }
         static COMPILED: OnceLock<Mutex<HashMap<String, Expression>>> = OnceLock::new();
         let compiled = COMPILED.get_or_init(Mutex::default);
         let mut compiled = compiled.lock().unwrap_or_else(PoisonError::into_inner);

@@ -253,11 +253,14 @@ fn value(of: &Of, content: &Wire<'_>, depth: usize) -> Result<Value, ProtobufErr
         },
         (Of::Duration, Wire::Bytes(bytes)) => go_duration(first_number(bytes)?).into(),
         (Of::Any, Wire::Bytes(bytes)) => {
-            let json = Entries(bytes).find_map(|entry| match entry {
-                Ok((1, Wire::Bytes(json))) => serde_json::from_slice(json).ok(),
+            let raw = Entries(bytes).find_map(|entry| match entry {
+                Ok((1, Wire::Bytes(json))) => Some(json),
                 _ => None,
             });
-            json.unwrap_or(Value::Null)
+            match raw {
+                None => Value::Null,
+                Some(json) => serde_json::from_slice(json).map_err(|_| ProtobufError::Malformed)?,
+            }
         }
         (Of::Named(id), Wire::Bytes(bytes)) => Value::Object(structure(*id, bytes, depth + 1)?),
         // A list with a name of its own is a message with the list as its only field.

@@ -13,20 +13,21 @@ const ETHERNET: u16 = 1;
 const NAME: u16 = 2;
 const DESCRIPTION: u16 = 3;
 
-/// Writes packets of a few interfaces.
+/// Writes packets of interfaces.
 pub(super) struct Writer<W> {
     out: W,
 }
 
 /// An interface whose packets are written.
-pub(super) struct Interface<'a> {
-    pub(super) name: &'a str,
-    pub(super) description: &'a str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Interface {
+    pub(super) name: String,
+    pub(super) description: String,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file; interfaces are numbered as they are given.
-    pub(super) fn begin(out: W, interfaces: &[Interface<'_>]) -> io::Result<Self> {
+    /// Begins a file.
+    pub(super) fn begin(out: W) -> io::Result<Self> {
         let mut writer = Self { out };
         let mut section = Vec::new();
         section.extend(0x1a2b_3c4d_u32.to_ne_bytes()); // tells the byte order
@@ -34,18 +35,21 @@ impl<W: Write> Writer<W> {
         section.extend(0_u16.to_ne_bytes());
         section.extend(u64::MAX.to_ne_bytes()); // length not known
         writer.block(SECTION, &section)?;
-        for interface in interfaces {
-            let mut body = Vec::new();
-            body.extend(ETHERNET.to_ne_bytes());
-            body.extend(0_u16.to_ne_bytes());
-            body.extend(0_u32.to_ne_bytes()); // packets are whole
-            option(&mut body, NAME, interface.name);
-            option(&mut body, DESCRIPTION, interface.description);
-            body.extend([0; 4]); // end of options
-            writer.block(INTERFACE, &body)?;
-        }
         writer.out.flush()?;
         Ok(writer)
+    }
+
+    /// Says that there is an interface; they are numbered as they come.
+    pub(super) fn interface(&mut self, interface: &Interface) -> io::Result<()> {
+        let mut body = Vec::new();
+        body.extend(ETHERNET.to_ne_bytes());
+        body.extend(0_u16.to_ne_bytes());
+        body.extend(0_u32.to_ne_bytes()); // packets are whole
+        option(&mut body, NAME, &interface.name);
+        option(&mut body, DESCRIPTION, &interface.description);
+        body.extend([0; 4]); // end of options
+        self.block(INTERFACE, &body)?;
+        self.out.flush()
     }
 
     /// Writes a packet of an interface.
@@ -105,10 +109,11 @@ mod tests {
     fn blocks_follow_the_format() {
         let mut file = Vec::new();
         let interface = Interface {
-            name: "eth0",
-            description: "eni-1",
+            name: "eth0".to_owned(),
+            description: "eni-1".to_owned(),
         };
-        let mut writer = Writer::begin(&mut file, &[interface]).unwrap();
+        let mut writer = Writer::begin(&mut file).unwrap();
+        writer.interface(&interface).unwrap();
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(0x1_0000_0002);
         writer.packet(0, at, b"abcde").unwrap();
         let mut kinds = Vec::new();

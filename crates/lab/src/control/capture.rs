@@ -4,6 +4,7 @@ use super::frame;
 use super::protocol::{self, Refusal, RefusalKind, Reply, Request};
 use super::server::{Service, refuse};
 use crate::capture::Capture;
+use crate::place::PlaceName;
 use kernel::NetNs;
 use std::fs::File;
 use std::io;
@@ -53,15 +54,23 @@ pub(super) fn run(
 
 fn prepare(service: &Service, asked: &protocol::Capture) -> Result<(Capture, Arc<NetNs>), Refusal> {
     let name = service.place(&asked.place)?;
+    let place = |error: &dyn std::fmt::Display| refuse(RefusalKind::Place, error);
+    // What a pod's links are called is its network plugin's to say, and it is not in the engine's fabric.
+    if let PlaceName::Pod(namespace, pod) = &name {
+        let cluster = asked.cluster.as_deref();
+        let network = service.clusters.pod_network(cluster, namespace, pod);
+        let network = network.map_err(|error| place(&error))?;
+        let capture = Capture::of_all_links(name.to_string(), &asked.filter);
+        return Ok((capture.map_err(|error| place(&error))?, network));
+    }
     let snapshot = service.seen(asked.cluster.as_deref(), name.in_cluster())?;
-    let place = name
-        .find(&snapshot)
-        .map_err(|error| refuse(RefusalKind::Place, error))?;
-    let host = place
-        .host()
-        .map_err(|error| refuse(RefusalKind::Place, error))?;
-    let capture = Capture::new(&snapshot.fabric, host, place.port.as_ref(), &asked.filter)
-        .map_err(|error| refuse(RefusalKind::Place, error))?;
+    let found = name.find(&snapshot).map_err(|error| place(&error))?;
+    let host = found.host().map_err(|error| place(&error))?;
+    let capture = match &name {
+        PlaceName::Node(_) => Capture::of_all_links(name.to_string(), &asked.filter),
+        _ => Capture::new(&snapshot.fabric, host, found.port.as_ref(), &asked.filter),
+    };
+    let capture = capture.map_err(|error| place(&error))?;
     let namespace = service
         .runtime
         .block_on(service.cloud.host(host.clone()))

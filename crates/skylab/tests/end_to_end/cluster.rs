@@ -76,12 +76,21 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn run(&self, words: &[&str], input: &str) -> Output {
-        let mut child = Command::new(&self.kubectl)
+    /// A `kubectl` that is to be run.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.kubectl);
+        command
             .arg("--cache-dir")
             .arg(self.folder.join("cache"))
             .args(words)
             .env("KUBECONFIG", self.folder.join("config"))
+            .env("KUBE_EDITOR", self.folder.join("editor"));
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

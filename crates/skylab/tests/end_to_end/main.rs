@@ -17,6 +17,7 @@ mod lab;
 mod load_balancers;
 mod nodes;
 mod outside;
+mod pod_capture;
 mod scaling;
 mod service_load_balancer;
 mod sigkill;

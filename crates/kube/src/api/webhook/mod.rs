@@ -21,7 +21,7 @@ pub(super) use matching::concerns;
 
 use super::admission::{Attributes, What};
 use super::status::Status;
-use super::{Call, admission, body};
+use super::{Call, admission, body, operations};
 use crate::expression::plain;
 use crate::object;
 use hooks::{Hook, MUTATING, VALIDATING};
@@ -176,7 +176,7 @@ fn run(
 /// An object with a webhook's patch on it, as the schema has it.
 fn patched(what: What<'_>, object: &Value, patch: &json_patch::Patch) -> Result<Value, Status> {
     let mut patched = object.clone();
-    json_patch::patch(&mut patched, patch).map_err(|error| Status::internal(&error))?;
+    operations::carry_out(&mut patched, patch).map_err(Status::internal)?;
     if !patched.is_object() {
         return Err(Status::internal("the patched object is none"));
     }

@@ -4,6 +4,7 @@ mod clusters;
 mod controllers;
 mod kinds;
 mod objects;
+mod reference;
 
 /// A deployment and its service.
 pub(crate) const APP: &str = r#"
