@@ -107,6 +107,11 @@ impl Store {
         after
     }
 
+    /// Puts an object into another form, which is no change.
+    pub(crate) fn reform(&mut self, key: Key, object: Arc<Value>) {
+        self.objects.insert(key, object);
+    }
+
     /// Removes an object.
     pub fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
         let before = self.objects.remove(key)?;

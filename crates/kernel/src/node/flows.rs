@@ -33,6 +33,24 @@ fn places(service: &Service, node_addresses: &[Ipv4Addr]) -> Vec<SocketAddrV4> {
         .collect()
 }
 
+/// All backends that flows to a service may have.
+fn backends(service: &Service) -> BTreeSet<SocketAddrV4> {
+    let all = [&service.backends, &service.local, &service.lingering];
+    let all = all.into_iter().flatten();
+    all.map(|backend| SocketAddrV4::new(backend.address, backend.port))
+        .collect()
+}
+
+/// Whether a service that had backends keeps them, at the same frontends: then no flow is wrong that was right, and
+/// the machine's flows, which may be many, need not be looked at. One that had none may have flows without a backend.
+fn only_gains(before: &Service, after: &Service) -> bool {
+    let had = backends(before);
+    before.protocol == after.protocol
+        && before.frontends == after.frontends
+        && !had.is_empty()
+        && had.is_subset(&backends(after))
+}
+
 impl Touched {
     /// Notes what differs.
     pub(super) fn between(&mut self, old: &Services, new: &Services) {
@@ -47,6 +65,11 @@ impl Touched {
             return;
         }
         for change in changes(&old.services, &new.services) {
+            if let Change::Changed(_, before, after) = &change
+                && only_gains(before, after)
+            {
+                continue;
+            }
             let (before, after) = match &change {
                 Change::Added(_, after) => (None, Some(after)),
                 Change::Changed(_, before, after) => (Some(before), Some(after)),
@@ -110,16 +133,14 @@ impl Touched {
 
     /// Which backends flows to what was touched may have.
     fn right(&self, services: &Services) -> BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>> {
-        let backends = |place: &SocketAddrV4| {
+        let of = |place: &SocketAddrV4| {
             let ids = self.claims.get(place).into_iter().flatten();
             ids.filter_map(|id| services.services.get(id))
-                .flat_map(|service| [&service.backends, &service.local, &service.lingering])
-                .flatten()
-                .map(|backend| SocketAddrV4::new(backend.address, backend.port))
+                .flat_map(|service| backends(service))
                 .collect()
         };
         let changed = self.changed.iter();
-        changed.map(|place| (*place, backends(place))).collect()
+        changed.map(|place| (*place, of(place))).collect()
     }
 }
 
@@ -128,4 +149,59 @@ fn is_stale(flow: &Entry, right: &BTreeMap<SocketAddrV4, BTreeSet<SocketAddrV4>>
     right
         .get(&flow.original.destination)
         .is_some_and(|backends| !backends.contains(&flow.reply.source))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use fabric::{Backend, Frontend, TrafficPolicy};
+    use std::sync::Arc;
+
+    fn services(backends: &[u8], frontend: u8) -> Services {
+        let backend = |last: &u8| Backend {
+            address: [10, 244, 0, *last].into(),
+            port: 53,
+            name: String::new(),
+        };
+        let service = Service {
+            id: "default/dns".into(),
+            protocol: Protocol::UDP,
+            frontends: vec![Frontend::Cluster {
+                address: [10, 96, 0, frontend].into(),
+                port: 53,
+            }],
+            backends: backends.iter().map(backend).collect(),
+            local: Vec::new(),
+            lingering: Vec::new(),
+            internal: TrafficPolicy::Cluster,
+            external: TrafficPolicy::Cluster,
+            affinity: None,
+        };
+        let mut services = Services::default();
+        services
+            .services
+            .insert(service.id.clone(), Arc::new(service));
+        services
+    }
+
+    /// K8S-NET: the machine's flows are looked at only where one may be wrong now.
+    #[test]
+    fn only_losses_are_looked_at() {
+        for (was, is, looked_at) in [
+            ((&[1, 2][..], 1), (&[1, 2, 3][..], 1), false),
+            ((&[1, 2], 1), (&[2, 1], 1), false),
+            ((&[1, 2], 1), (&[1, 3], 1), true),
+            ((&[1, 2], 1), (&[1], 1), true),
+            // Flows from before there was a backend have none.
+            ((&[], 1), (&[1], 1), true),
+            ((&[1], 1), (&[1], 2), true),
+        ] {
+            let mut touched = Touched::default();
+            touched.between(&Services::default(), &services(was.0, was.1));
+            touched.changed.clear();
+            touched.between(&services(was.0, was.1), &services(is.0, is.1));
+            assert_eq!(!touched.changed.is_empty(), looked_at, "{was:?} {is:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 mod admission;
 mod body;
 pub mod connect;
+pub(crate) mod conversion;
 mod defaults;
 mod delete;
 mod discovery;
@@ -227,13 +228,14 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
         questions: Vec::new(),
         made: 0,
     };
+    let mut changes = Vec::new();
     let answer = match Target::parse(&request.path)? {
         None => discovery::answer(&call)?,
         Some(target) => {
             let found = registry::by_path(store, &target.group, &target.version, &target.plural);
             let resource = found.ok_or_else(Status::no_such_path)?;
             rbac::check(&call.store, context.user, request, &target, &resource)?;
-            let answer = dispatch(&mut call, &resource, target);
+            let answer = carry_out(&mut call, &resource, target);
             if !call.questions.is_empty() {
                 return Ok(Outcome {
                     answer: Answer::Questions(call.questions),
@@ -242,17 +244,33 @@ pub fn handle(store: &Store, context: &Context<'_>, request: &Request) -> Result
                     annotations: Vec::new(),
                 });
             }
-            answer?
+            let (answer, made) = answer?;
+            changes = made;
+            answer
         }
     };
     let dry_run = call.is_dry_run();
-    let changes = call.store.take_changes();
     Ok(Outcome {
         answer,
         changed: (!changes.is_empty() && !dry_run).then_some((call.store, changes)),
         warnings: call.warnings,
         annotations: call.annotations,
     })
+}
+
+/// Carries out a request in the version that it speaks of, whatever version objects are stored in.
+fn carry_out(
+    call: &mut Call<'_>,
+    resource: &Resource,
+    target: Target,
+) -> Result<(Answer, Vec<Change>), Status> {
+    let brought = conversion::bring(call, resource, &target)?;
+    let answer = dispatch(call, resource, target)?;
+    if !call.questions.is_empty() {
+        return Ok((answer, Vec::new()));
+    }
+    let changes = conversion::put_back(call, resource, brought)?;
+    Ok((answer, changes))
 }
 
 fn dispatch(call: &mut Call<'_>, resource: &Resource, target: Target) -> Result<Answer, Status> {

@@ -110,6 +110,11 @@ impl Filter {
         })
     }
 
+    /// The kind that is watched, in the version that the client wants.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
     /// What a change is to this client; `None` if it is none of its business.
     pub fn event(&self, change: &Change, now: i64) -> Option<Event> {
         if *change.key.resource != *self.selection.resource {

@@ -4,12 +4,16 @@
 mod asking;
 mod bootstrap;
 
+use crate::api::conversion::Asked;
 use crate::api::{self, Answer, Answers, Context, Outcome, Request, Settings, Status, User};
 use crate::audit::{Audit, Record, Source};
 use crate::metrics::Metrics;
 use crate::outward::Outward;
+use crate::registry;
+use crate::resource::Resource;
 use crate::store::{Change, Store};
 use imbl::Vector;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -233,6 +237,31 @@ impl Cluster {
                 attempt.answers.note(question, answer);
             }
         }
+    }
+
+    /// Objects of a kind in the version that it has here: a webhook is asked if one converts it.
+    ///
+    /// # Errors
+    /// The webhook can't be asked, or refuses.
+    pub(crate) async fn in_version(
+        &self,
+        resource: &Resource,
+        objects: Vec<Arc<Value>>,
+    ) -> Result<Vec<Arc<Value>>, Status> {
+        let store = &self.now().store;
+        // A definition that changed says anew who converts; one that is gone leaves the last word standing.
+        let now = registry::by_path(store, &resource.group, &resource.version, &resource.plural);
+        let resource = now.as_deref().unwrap_or(resource);
+        let entropy = (self.entropy)().map_err(Status::internal)?;
+        let version = resource.api_version();
+        let asked = Asked::new(store, resource, &version, objects, &entropy)?;
+        let Some(question) = asked.question.clone() else {
+            return Ok(asked.into_objects());
+        };
+        let mut answers = asking::ask(&self.outward, vec![question]).await;
+        let answer = answers.pop().map(|(_, answer)| answer);
+        let answer = answer.unwrap_or_else(|| Err("nobody answered".to_owned()));
+        asked.understand(resource, &answer)
     }
 
     async fn attempt(&self, attempt: &Attempt) -> Result<Outcome, Status> {

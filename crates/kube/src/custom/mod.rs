@@ -24,6 +24,17 @@ pub struct Custom {
     pub scale: Option<ScalePaths>,
     /// Fields that objects can be selected by, `spec.color`.
     pub selectable: Vec<String>,
+    /// Who converts objects from version to version; without it versions differ in nothing but their names.
+    pub conversion: Option<Conversion>,
+}
+
+/// A webhook that converts objects of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conversion {
+    /// The version that objects are stored in, with its group.
+    pub stored: String,
+    /// Where the webhook is: a definition's `clientConfig`.
+    pub client: Value,
 }
 
 /// A column that `kubectl get` shows.
@@ -83,13 +94,13 @@ pub fn resources(definition: &Value) -> Vec<Arc<Resource>> {
                 categories: words("categories"),
                 subresources: below,
                 kept: true,
-                custom: Some(Arc::new(custom(version))),
+                custom: Some(Arc::new(custom(spec, version))),
             })
         })
         .collect()
 }
 
-fn custom(version: &Value) -> Custom {
+fn custom(spec: &Value, version: &Value) -> Custom {
     let columns = object::list(version, &["additionalPrinterColumns"]).iter();
     let scale = &version["subresources"]["scale"];
     let path = |name: &str| object::text(scale, &[name]).to_owned();
@@ -108,10 +119,29 @@ fn custom(version: &Value) -> Custom {
         selectable: selectable
             .map(|path| path.trim_start_matches('.').to_owned())
             .collect(),
+        conversion: conversion(spec),
         scale: (!scale.is_null()).then(|| ScalePaths {
             wanted: path("specReplicasPath"),
             current: path("statusReplicasPath"),
             selector: scale["labelSelectorPath"].as_str().map(str::to_owned),
         }),
     }
+}
+
+/// Who converts objects, if a definition names somebody.
+fn conversion(spec: &Value) -> Option<Conversion> {
+    let conversion = &spec["conversion"];
+    if conversion["strategy"] != "Webhook" {
+        return None;
+    }
+    let mut versions = object::list(spec, &["versions"]).iter();
+    let stored = versions.find(|version| version["storage"] == true)?;
+    Some(Conversion {
+        stored: format!(
+            "{}/{}",
+            object::text(spec, &["group"]),
+            object::text(stored, &["name"])
+        ),
+        client: conversion["webhook"]["clientConfig"].clone(),
+    })
 }

@@ -1,11 +1,13 @@
 //! Watches: events on lines, for as long as the client listens.
 
-use crate::api::{Event, Filter, Status};
+use crate::api::{Event, Filter, Status, conversion};
 use crate::cluster::{Cluster, Published};
 use crate::outward::Body;
+use crate::store::Change;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +91,9 @@ impl Watching {
         let namespace = self.filter.selection.namespace.clone();
         let resource = self.filter.selection.resource.clone();
         let clock = self.cluster.clock();
-        for (_, object) in now.store.list(&resource, namespace.as_deref()) {
+        let all = now.store.list(&resource, namespace.as_deref());
+        let all = all.map(|(_, object)| object.clone()).collect();
+        for object in &self.shown(all).await? {
             if let Some(event) = self.filter.initial(object, clock) {
                 self.send(&event).await?;
             }
@@ -118,7 +122,9 @@ impl Watching {
             .take_while(|change| change.revision > seen)
             .count();
         let changes = now.history.iter().skip(now.history.len() - new);
+        let changes = self.changes(changes.cloned()).await?;
         let events: Vec<Event> = changes
+            .iter()
             .filter_map(|change| self.filter.event(change, clock))
             .collect();
         for event in &events {
@@ -126,6 +132,48 @@ impl Watching {
         }
         self.seen = now.store.revision();
         Ok(())
+    }
+
+    /// Changes with the objects in the version that is watched.
+    async fn changes(
+        &mut self,
+        changes: impl Iterator<Item = Arc<Change>>,
+    ) -> Result<Vec<Arc<Change>>, Gone> {
+        if conversion::of(self.filter.resource()).is_none() {
+            return Ok(changes.collect());
+        }
+        let resource = self.filter.selection.resource.clone();
+        let changes: Vec<_> = changes
+            .filter(|change| *change.key.resource == *resource)
+            .collect();
+        let sides = |change: &Arc<Change>| [change.before.clone(), change.after.clone()];
+        let objects = changes.iter().flat_map(sides).flatten().collect();
+        let mut shown = self.shown(objects).await?.into_iter();
+        let mut next = |side: &Option<Arc<Value>>| side.as_ref().and_then(|_| shown.next());
+        let changed = changes.iter().map(|change| {
+            let (before, after) = (next(&change.before), next(&change.after));
+            Arc::new(Change {
+                before,
+                after,
+                ..change.as_ref().clone()
+            })
+        });
+        Ok(changed.collect())
+    }
+
+    /// Objects in the version that is watched. A watch whose objects can't be converted ends.
+    async fn shown(&mut self, objects: Vec<Arc<Value>>) -> Result<Vec<Arc<Value>>, Gone> {
+        if conversion::of(self.filter.resource()).is_none() {
+            return Ok(objects);
+        }
+        let resource = self.filter.resource().clone();
+        match self.cluster.in_version(&resource, objects).await {
+            Ok(shown) => Ok(shown),
+            Err(status) => {
+                self.send(&Event::error(&status)).await?;
+                Err(Gone)
+            }
+        }
     }
 
     async fn bookmark(&mut self, last: bool) -> Result<(), Gone> {

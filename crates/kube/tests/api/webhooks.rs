@@ -1,7 +1,7 @@
 //! Webhooks over TLS.
 
 use crate::wire::{Wire, acceptor};
-use crate::world::{World, issue};
+use crate::world::{ADMIN, World, issue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::certificates::Usage;
@@ -11,8 +11,32 @@ use tokio::net::TcpListener;
 /// What a webhook sends for a review; nothing is a connection that stays open without an answer.
 type Answer = fn(&Value) -> Option<Vec<u8>>;
 
-/// A webhook behind a service.
-async fn hook(world: &World, answer: Answer) -> u16 {
+/// A webhook behind a service that is asked about config maps.
+async fn hook(world: &World, answer: Answer) {
+    serve(world, "/check?timeout=2s", answer).await;
+    let configuration = json!({"metadata": {"name": "hook"}, "webhooks": [{
+        "name": "hook.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 2,
+        "clientConfig": client(world, "/check"),
+        "rules": [{
+            "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"],
+            "resources": ["configmaps"],
+        }],
+    }]});
+    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+    world.create(path, &configuration).await;
+}
+
+/// How the API server finds it.
+fn client(world: &World, path: &str) -> Value {
+    json!({
+        "caBundle": STANDARD.encode(&world.trusted),
+        "service": {"namespace": "default", "name": "hook", "path": path},
+    })
+}
+
+/// A server behind a service, called at one path.
+async fn serve(world: &World, path: &'static str, answer: Answer) {
     let own = issue(&world.authority, "hook", "", Usage::Server);
     let tls = acceptor(&own, None);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -26,7 +50,7 @@ async fn hook(world: &World, answer: Answer) -> u16 {
                 };
                 let mut wire = Wire::new(stream);
                 let asked = wire.message().await;
-                assert_eq!(asked.first, "POST /check?timeout=2s HTTP/1.1");
+                assert_eq!(asked.first, format!("POST {path} HTTP/1.1"));
                 assert_eq!(asked.header("host"), Some("hook.default.svc:443"));
                 match answer(&asked.document()) {
                     Some(bytes) => wire.send(&bytes).await,
@@ -48,21 +72,6 @@ async fn hook(world: &World, answer: Answer) -> u16 {
     world
         .create("/api/v1/namespaces/default/endpoints", &endpoints)
         .await;
-    let configuration = json!({"metadata": {"name": "hook"}, "webhooks": [{
-        "name": "hook.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 2,
-        "clientConfig": {
-            "caBundle": STANDARD.encode(&world.trusted),
-            "service": {"namespace": "default", "name": "hook", "path": "/check"},
-        },
-        "rules": [{
-            "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"],
-            "resources": ["configmaps"],
-        }],
-    }]});
-    let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-    world.create(path, &configuration).await;
-    port
 }
 
 fn whole(body: &str) -> Vec<u8> {
@@ -173,6 +182,91 @@ async fn webhooks_that_fail_are_told_of() {
         assert!(
             code == 500 && message.starts_with(&format!("{CALLING}{told}")),
             "{message}"
+        );
+    }
+}
+
+/// K8S-API: a webhook behind a service converts what is read, written, listed and watched.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_converted() {
+    let world = World::new().await;
+    serve(&world, "/convert?timeout=30s", |review| {
+        let request = &review["request"];
+        let objects = request["objects"].as_array().unwrap().iter().map(|object| {
+            let mut object = object.clone();
+            object["apiVersion"] = request["desiredAPIVersion"].clone();
+            let (from, to) = match request["desiredAPIVersion"].as_str() {
+                Some("g.io/v2") => ("old", "new"),
+                _ => ("new", "old"),
+            };
+            let value = object["spec"][from].clone();
+            object["spec"] = json!({to: value});
+            object
+        });
+        let response = json!({
+            "uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": objects.collect::<Vec<_>>(),
+        });
+        let answer = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response,
+        });
+        Some(whole(&answer.to_string()))
+    })
+    .await;
+    let version = |name: &str, field: &str| {
+        json!({
+            "name": name, "served": true, "storage": name == "v1",
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "spec": {"type": "object", "properties": {field: {"type": "string"}}},
+            }}},
+        })
+    };
+    let definition = json!({
+        "metadata": {"name": "ks.g.io"}, "spec": {
+            "group": "g.io", "scope": "Namespaced", "names": {"plural": "ks", "singular": "k", "kind": "K"},
+            "versions": [version("v1", "old"), version("v2", "new")],
+            "conversion": {"strategy": "Webhook", "webhook": {
+                "conversionReviewVersions": ["v1"], "clientConfig": client(&world, "/convert"),
+            }},
+        },
+    });
+    let made = world
+        .create(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            &definition,
+        )
+        .await;
+    let begun = made["metadata"]["resourceVersion"].as_str().unwrap();
+    let (old, new) = (
+        "/apis/g.io/v1/namespaces/default/ks",
+        "/apis/g.io/v2/namespaces/default/ks",
+    );
+    let object = json!({"metadata": {"name": "a"}, "spec": {"new": "x"}});
+    let (code, made) = world.ask("POST", new, &object).await;
+    assert_eq!((code, &made["spec"]["new"]), (201, &json!("x")), "{made}");
+    let (_, shown) = world.ask("GET", &format!("{old}/a"), &Value::Null).await;
+    assert_eq!(shown["spec"], json!({"old": "x"}));
+    let (_, listed) = world.ask("GET", new, &Value::Null).await;
+    assert_eq!(listed["items"][0]["spec"], json!({"new": "x"}));
+    // Both what is there and what changes.
+    let changed = json!({"apiVersion": "g.io/v1", "metadata": {"name": "b"}, "spec": {"old": "y"}});
+    world.create(old, &changed).await;
+    for query in [String::new(), format!("&resourceVersion={begun}")] {
+        let mut wire = world.connect(None).await;
+        let path = format!("{new}?watch=true&timeoutSeconds=1{query}");
+        let head = format!("authorization: Bearer {ADMIN}\r\n");
+        let watched = wire.ask("GET", &path, &head, "").await.text();
+        let events: Vec<Value> = watched
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let values: Vec<&Value> = events
+            .iter()
+            .map(|event| &event["object"]["spec"])
+            .collect();
+        assert_eq!(
+            values,
+            [&json!({"new": "x"}), &json!({"new": "y"})],
+            "{watched}"
         );
     }
 }

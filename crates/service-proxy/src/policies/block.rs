@@ -73,4 +73,54 @@ mod tests {
         assert_eq!(beside, [net("10.0.0.0/24")]);
         assert_eq!(without(all, &[net("10.0.0.1/32")]).len(), 32);
     }
+
+    /// K8S-NET: a rule with many blocks has them in a set: one block more or less changes the set alone, by itself.
+    #[test]
+    fn many_blocks_are_a_set() {
+        use super::super::Compiler;
+        use fabric::{AddressMatch, AddressTerm, FilterId};
+        use serde_json::json;
+
+        let policy = |name: &str, blocks: std::ops::Range<u32>| {
+            let block = |n: u32| json!({"ipBlock": {"cidr": format!("{}/32", std::net::Ipv4Addr::from(n))}});
+            let blocks: Vec<_> = blocks.map(block).collect();
+            json!({
+                "metadata": {"namespace": "default", "name": name},
+                "spec": {"podSelector": {}, "ingress": [{"from": blocks, "ports": [{"port": 80}]}]},
+            })
+        };
+        let mut compiler = Compiler::new();
+        compiler.policy(&policy("many", 0..1000));
+        compiler.policy(&policy("few", 0..3));
+        let before = compiler.on("node");
+        let set = |of: &fabric::Policies| of.address_sets.values().next().unwrap().clone();
+        assert_eq!(
+            (before.address_sets.len(), set(&before).members.len()),
+            (1, 1000)
+        );
+        let few = &before.filters[&FilterId::from("default/few")];
+        let AddressMatch::AnyOf(terms) = &few.ingress[0].source else {
+            panic!("{few:?}");
+        };
+        assert!(
+            terms
+                .iter()
+                .all(|term| matches!(term, AddressTerm::Prefix(_)))
+        );
+
+        compiler.policy(&policy("many", 1..1001));
+        let after = compiler.on("node");
+        assert_eq!(before.filters, after.filters);
+        let was = set(&before);
+        let (was, is) = (&was.members, set(&after));
+        assert_eq!(was.diff(&is.members).count(), 2);
+        compiler.policy(&policy("many", 1..1001));
+        assert!(std::sync::Arc::ptr_eq(&is, &set(&compiler.on("node"))));
+
+        compiler.policy(&policy("many", 0..3));
+        assert!(compiler.on("node").address_sets.is_empty());
+        compiler.policy(&policy("many", 0..100));
+        compiler.policy_gone("default", "many");
+        assert!(compiler.on("node").address_sets.is_empty());
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A policy becomes an any-allow filter with the policy's rules; the peers that it names by labels
 //! become sets of addresses, one for every distinct selector, which change member by member as pods
-//! come and go. Named ports become numbers, with the pods that have them at that number.
+//! come and go; the blocks of a rule that has many are a set too. Named ports become numbers, with the pods that have them at that number.
 //!
 //! What is modelled: pod and namespace selectors, blocks with exceptions, numeric, ranged and named
 //! ports of TCP, UDP and SCTP, policy types and their defaults. Pods in their node's network are
@@ -20,8 +20,9 @@ mod rule;
 mod tests;
 
 use crate::object::{Name, text};
-use fabric::{AddressSetId, FilterId, Isolation, Policies};
-use imbl::OrdMap;
+use fabric::{AddressSet, AddressSetId, FilterId, Isolation, Policies};
+use imbl::{OrdMap, OrdSet};
+use ipnet::Ipv4Net;
 use member::{Cluster, Pod};
 use named::NamedPorts;
 use peer::{PeerSet, SetKey};
@@ -41,8 +42,10 @@ pub struct Compiler {
     policies: BTreeMap<Name, Policy>,
     sets: BTreeMap<AddressSetId, PeerSet>,
     ports: NamedPorts,
-    /// Which sets each filter names.
+    /// Which sets of pods each filter names.
     uses: BTreeMap<FilterId, BTreeSet<AddressSetId>>,
+    /// Which sets of blocks each filter has, its own ones.
+    blocks: BTreeMap<FilterId, BTreeSet<AddressSetId>>,
     by_node: BTreeMap<String, Isolations>,
     /// Filters and sets; its pods stay empty.
     compiled: Policies,
@@ -177,7 +180,49 @@ impl Compiler {
             }
         };
         self.ports.keep(name, used.ports);
+        self.keep_blocks(&id, used.blocks);
         self.keep_sets(&id, used.sets);
+    }
+
+    /// A filter has these sets of blocks now, and no others. What stays in a set is shared with what was in it, so
+    /// that whoever compares them sees the difference alone.
+    fn keep_blocks(&mut self, filter: &FilterId, used: BTreeMap<AddressSetId, Vec<Ipv4Net>>) {
+        let sets = &mut self.compiled.address_sets;
+        for id in self.blocks.remove(filter).unwrap_or_default() {
+            if !used.contains_key(&id) {
+                sets.remove(&id);
+            }
+        }
+        let ids: BTreeSet<AddressSetId> = used.keys().cloned().collect();
+        for (id, blocks) in used {
+            let known = sets.get(&id);
+            let mut members = known.map_or_else(OrdSet::new, |known| known.members.clone());
+            let wanted: BTreeSet<Ipv4Net> = blocks.into_iter().collect();
+            let gone: Vec<Ipv4Net> = members
+                .iter()
+                .filter(|member| !wanted.contains(member))
+                .copied()
+                .collect();
+            let new: Vec<Ipv4Net> = wanted
+                .into_iter()
+                .filter(|block| !members.contains(block))
+                .collect();
+            if known.is_some() && gone.is_empty() && new.is_empty() {
+                continue;
+            }
+            for member in &gone {
+                members.remove(member);
+            }
+            members.extend(new);
+            let set = AddressSet {
+                id: id.clone(),
+                members,
+            };
+            sets.insert(id, Arc::new(set));
+        }
+        if !ids.is_empty() {
+            self.blocks.insert(filter.clone(), ids);
+        }
     }
 
     /// A filter names these sets now, and no others.

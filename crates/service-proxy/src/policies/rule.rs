@@ -14,11 +14,16 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use workloads::Selector;
 
+/// A rule that names more blocks has them in a set, which changes member by member and leaves the filter as it is.
+const MOST_WRITTEN: usize = 32;
+
 /// What a filter names.
 #[derive(Debug, Default)]
 pub(super) struct Used {
     /// Sets.
     pub(super) sets: BTreeMap<AddressSetId, SetKey>,
+    /// Blocks, where a rule has so many that they are a set.
+    pub(super) blocks: BTreeMap<AddressSetId, Vec<Ipv4Net>>,
     /// Named ports.
     pub(super) ports: BTreeSet<TallyKey>,
 }
@@ -114,6 +119,7 @@ impl Policy {
             port: None,
         };
         let mut writer = Writer {
+            name,
             cluster,
             ports,
             used: Used::default(),
@@ -198,6 +204,7 @@ impl Port {
 
 /// Writes rules, and notes what they name.
 struct Writer<'a> {
+    name: &'a Name,
     cluster: &'a Cluster,
     ports: &'a mut NamedPorts,
     used: Used,
@@ -205,7 +212,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn ingress(&mut self, id: &str, rule: &Rule, selected: &SetKey, into: &mut Vec<FilterRule>) {
-        let source = self.peers(rule.peers.as_deref());
+        let source = self.peers(id, rule.peers.as_deref());
         for protocol in plain(rule.ports.as_deref()) {
             into.push(allow(id, protocol, source.clone(), AddressMatch::Any));
         }
@@ -221,7 +228,7 @@ impl Writer<'_> {
     }
 
     fn egress(&mut self, id: &str, rule: &Rule, into: &mut Vec<FilterRule>) {
-        let destination = self.peers(rule.peers.as_deref());
+        let destination = self.peers(id, rule.peers.as_deref());
         for protocol in plain(rule.ports.as_deref()) {
             into.push(allow(id, protocol, AddressMatch::Any, destination.clone()));
         }
@@ -258,18 +265,23 @@ impl Writer<'_> {
         AddressTerm::Set(id)
     }
 
-    fn peers(&mut self, peers: Option<&[Peer]>) -> AddressMatch {
+    fn peers(&mut self, id: &str, peers: Option<&[Peer]>) -> AddressMatch {
         let Some(peers) = peers else {
             return AddressMatch::Any;
         };
-        let mut terms = Vec::new();
+        let (mut terms, mut blocks) = (Vec::new(), Vec::new());
         for peer in peers {
             match peer {
                 Peer::Pods(key) => terms.push(self.set(key.clone())),
-                Peer::Block(ranges) => {
-                    terms.extend(ranges.iter().copied().map(AddressTerm::Prefix));
-                }
+                Peer::Block(ranges) => blocks.extend(ranges.iter().copied()),
             }
+        }
+        if blocks.len() > MOST_WRITTEN {
+            let id = AddressSetId::from(format!("{} {id} blocks", self.name));
+            self.used.blocks.insert(id.clone(), blocks);
+            terms.push(AddressTerm::Set(id));
+        } else {
+            terms.extend(blocks.into_iter().map(AddressTerm::Prefix));
         }
         AddressMatch::AnyOf(terms)
     }

@@ -54,7 +54,18 @@ impl Cluster {
 
     pub(crate) fn start_with(flags: &[&str], nodes: usize) -> Option<Self> {
         let kubectl = kubectl()?;
-        let cluster = Self::of(Lab::start(flags)?, kubectl);
+        Some(Self::of(Lab::start(flags)?, kubectl).created(nodes))
+    }
+
+    /// A cluster with nodes in an ordinary user's lab.
+    pub(crate) fn of_ordinary_user(nodes: usize) -> Option<Self> {
+        let kubectl = kubectl()?;
+        let lab = Lab::start_as_ordinary_user(&[])?;
+        Some(Self::of(lab, kubectl).created(nodes))
+    }
+
+    fn created(self, nodes: usize) -> Self {
+        let cluster = self;
         let file = cluster.folder.join("config");
         let file = file.to_str().unwrap();
         let nodes = nodes.to_string();
@@ -62,13 +73,16 @@ impl Cluster {
         cluster
             .lab
             .ok(&[&create[..], &["--kubeconfig", file]].concat());
-        Some(cluster)
+        cluster
     }
 
     /// A lab's cluster that a kubectl will meet by the file `config` in the folder.
     pub(crate) fn of(lab: Lab, kubectl: PathBuf) -> Self {
         let folder = lab.state().join("test");
         std::fs::create_dir_all(&folder).unwrap();
+        // Whoever the lab is, it writes its files here.
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&folder, all).unwrap();
         Self {
             lab,
             kubectl,

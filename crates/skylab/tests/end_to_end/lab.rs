@@ -1,6 +1,8 @@
 //! A lab of a test's own: its state is a fresh directory, its ports are free ones.
 
 use crate::api::Api;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,17 +10,47 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A running lab; it ends with the test.
 pub(crate) struct Lab {
     state: PathBuf,
+    /// Whose it is, if not the tests': a user without any rights, and the program where they may read it.
+    user: Option<(u32, PathBuf)>,
 }
+
+/// A user that no machine gives rights.
+const NOBODY: u32 = 65_534;
 
 impl Lab {
     /// Starts one; `None` where the machine forbids namespaces.
     pub(crate) fn start(flags: &[&str]) -> Option<Self> {
+        let state = Self::fresh();
+        Self { state, user: None }.started(flags)
+    }
+
+    /// Starts one of an ordinary user: root's tests make themselves nobody, all others are ordinary already.
+    pub(crate) fn start_as_ordinary_user(flags: &[&str]) -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            return Self::start(flags);
+        }
+        let state = Self::fresh();
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&state)
+            .unwrap();
+        let program = state.join("skylab");
+        std::fs::copy(env!("CARGO_BIN_EXE_skylab"), &program).unwrap();
+        let user = nix::unistd::Uid::from_raw(NOBODY);
+        nix::unistd::chown(&state, Some(user), None).unwrap();
+        let user = Some((NOBODY, program));
+        Self { state, user }.started(flags)
+    }
+
+    fn fresh() -> PathBuf {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("skylab-test-{}-{number}", std::process::id());
-        let lab = Self {
-            state: std::env::temp_dir().join(name),
-        };
+        std::env::temp_dir().join(name)
+    }
+
+    fn started(self, flags: &[&str]) -> Option<Self> {
+        let lab = self;
         let up = lab.up(flags);
         if up.status.success() {
             return Some(lab);
@@ -46,7 +78,15 @@ impl Lab {
 
     /// A command on this lab's state.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skylab"));
+        let mut command = match &self.user {
+            None => Command::new(env!("CARGO_BIN_EXE_skylab")),
+            Some((user, program)) => {
+                let mut command = Command::new(program);
+                command.uid(*user).gid(*user).current_dir(&self.state);
+                command.env("HOME", &self.state).env("TMPDIR", &self.state);
+                command
+            }
+        };
         command
             .arg("--state")
             .arg(&self.state)

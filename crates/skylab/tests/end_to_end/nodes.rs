@@ -64,9 +64,20 @@ fn call(cluster: &Cluster, url: &str) -> String {
 /// port; `exec` and `logs` reach them.
 #[test]
 fn the_chapters_application_answers() {
-    let Some(cluster) = Cluster::with_nodes(2) else {
-        return;
-    };
+    if let Some(cluster) = Cluster::with_nodes(2) {
+        chapter(&cluster);
+    }
+}
+
+/// K8S-RUN, OPS-SAFE: an ordinary user's lab has nodes and pods as root's has.
+#[test]
+fn an_ordinary_users_pods_work() {
+    if let Some(cluster) = Cluster::of_ordinary_user(2) {
+        chapter(&cluster);
+    }
+}
+
+fn chapter(cluster: &Cluster) {
     cluster.ok(&["apply", "-f", "-"], APPLICATION);
     let wait = ["wait", "--for=condition=Available", "deployment/app"];
     cluster.ok(&[&wait[..], &["--timeout=60s"]].concat(), "");
@@ -80,7 +91,7 @@ fn the_chapters_application_answers() {
         "-o",
         "jsonpath={.items[0].status.podIP}",
     ]);
-    let answer = call(&cluster, &format!("http://{pod}:8080/host"));
+    let answer = call(cluster, &format!("http://{pod}:8080/host"));
     assert!(answer.contains(&format!("POD IP:{pod}")), "{answer}");
     let service = |path: &str| {
         let path = format!("jsonpath={{{path}}}");
@@ -102,7 +113,7 @@ fn the_chapters_application_answers() {
         "http://clusterip-service.default.svc.cluster.local/host".to_owned(),
         format!("http://{node}:{port}/host"),
     ] {
-        let answer = call(&cluster, &url);
+        let answer = call(cluster, &url);
         assert!(answer.starts_with("NODE: dev-node-"), "{url}: {answer}");
     }
     let log = get(&["logs", "-lapp=app"]);

@@ -9,10 +9,10 @@
 //! was about have changed meanwhile, the request comes to another question, which is asked. Nobody waits for
 //! a request that waits, and what is stored in the end is what every webhook has seen.
 //!
-//! Not modelled: the variable `authorizer` of match conditions; a webhook's own conversion of kinds
-//! (`matchPolicy: Equivalent` finds other versions of users' kinds, which differ by their version alone);
-//! reviews such as SubjectAccessReview are not shown to webhooks.
+//! Not modelled: the variable `authorizer` of match conditions; equivalents of built-in kinds
+//! (`matchPolicy: Equivalent` finds other versions of users' kinds, converted if a webhook converts them); reviews such as SubjectAccessReview are not shown to webhooks.
 
+pub(super) mod callee;
 mod hooks;
 mod matching;
 mod review;
@@ -21,10 +21,11 @@ pub(super) use matching::concerns;
 
 use super::admission::{Attributes, What};
 use super::status::Status;
-use super::{Call, admission, body, operations};
+use super::{Call, admission, body, conversion, operations};
 use crate::expression::plain;
 use crate::object;
 use hooks::{Hook, MUTATING, VALIDATING};
+use matching::Shown;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,11 @@ impl Answers {
         self.0.insert(question, answer);
     }
 
+    /// The answer to a question, if it has been asked.
+    pub(super) fn get(&self, question: &Digest) -> Option<&Result<Value, String>> {
+        self.0.get(question)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -90,8 +96,8 @@ enum Said {
     Nothing,
     /// It can't be asked and need not be.
     Passed,
-    /// The request may pass, with these changes.
-    Allowed(Option<json_patch::Patch>),
+    /// The request may pass, with these changes to the object as it was shown.
+    Allowed(Option<json_patch::Patch>, Shown),
 }
 
 /// Shows an object to the webhooks that may change it.
@@ -154,11 +160,11 @@ fn run(
         let patch = match ask(call, hook, &attributes)? {
             Said::Nothing => return Err(waiting()),
             Said::Passed => continue,
-            Said::Allowed(patch) => patch,
+            Said::Allowed(patch, shown) => patch.map(|patch| (patch, shown)),
         };
         let mut changed = false;
-        if let Some(patch) = patch {
-            let patched = patched(what, object, &patch)?;
+        if let Some((patch, shown)) = patch {
+            let patched = patched_as(call, what, object, (&patch, &shown))?;
             changed = patched != *object;
             *object = patched;
         }
@@ -171,6 +177,29 @@ fn run(
         }
     }
     Ok(())
+}
+
+/// An object with a patch of a webhook that was shown it in this version.
+fn patched_as(
+    call: &mut Call<'_>,
+    what: What<'_>,
+    object: &Value,
+    (patch, shown): (&json_patch::Patch, &Shown),
+) -> Result<Value, Status> {
+    let Shown::Other(other) = shown else {
+        return patched(what, object, patch);
+    };
+    if conversion::of(other).is_none() {
+        return patched(what, object, patch);
+    }
+    let there = conversion::shown(call, other, object)?;
+    let what_there = What {
+        resource: other,
+        ..what
+    };
+    let there = patched(what_there, &there, patch)?;
+    let back = conversion::shown(call, what.resource, &there)?;
+    Ok(back.as_ref().clone())
 }
 
 /// An object with a webhook's patch on it, as the schema has it.
@@ -231,7 +260,7 @@ pub(super) fn validate(
     for hook in &hooks {
         match ask(call, hook, &attributes) {
             Ok(Said::Nothing) => waits = true,
-            Ok(Said::Passed | Said::Allowed(_)) => {}
+            Ok(Said::Passed | Said::Allowed(..)) => {}
             Err(status) => refused = refused.or(Some(status)),
         }
     }
@@ -260,13 +289,13 @@ pub(super) fn consult(
             };
             match ask(call, hook, &attributes)? {
                 Said::Nothing => return Err(waiting()),
-                Said::Allowed(Some(_)) if object.is_none() => {
+                Said::Allowed(Some(_), _) if object.is_none() => {
                     return Err(Status::internal(format!(
                         "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
                         hook.name
                     )));
                 }
-                Said::Passed | Said::Allowed(_) => {}
+                Said::Passed | Said::Allowed(..) => {}
             }
         }
     }
@@ -302,6 +331,22 @@ fn ask(call: &mut Call<'_>, hook: &Hook, attributes: &Attributes<'_>) -> Result<
     let Some(shown) = matching::shown(&call.store, hook, attributes) else {
         return Ok(Said::Passed);
     };
+    let (mut object, mut old) = (None, None);
+    if let Shown::Other(other) = &shown
+        && conversion::of(other).is_some()
+    {
+        let mut into = |object: Option<&Value>| {
+            let object = object.map(|object| conversion::shown(call, other, object));
+            object.transpose()
+        };
+        (object, old) = (into(attributes.object)?, into(attributes.old)?);
+    }
+    let attributes = &Attributes {
+        user: attributes.user,
+        what: attributes.what,
+        object: object.as_deref().or(attributes.object),
+        old: old.as_deref().or(attributes.old),
+    };
     let review = review::request(call, attributes, &shown);
     match conditions(hook, attributes, &review) {
         Ok(true) => {}
@@ -315,7 +360,7 @@ fn ask(call: &mut Call<'_>, hook: &Hook, attributes: &Attributes<'_>) -> Result<
     }
     let question = review::question(&call.store, call.context, hook, review);
     let answer = match question {
-        Ok(question) => match call.context.answers.0.get(&question.id) {
+        Ok(question) => match call.context.answers.get(&question.id) {
             Some(answer) => answer
                 .as_ref()
                 .map_err(|why| format!("failed to call webhook: {why}"))
@@ -357,7 +402,7 @@ fn ask(call: &mut Call<'_>, hook: &Hook, attributes: &Attributes<'_>) -> Result<
     if response["allowed"] != true {
         return Err(review::denied(&hook.name, &response["status"]));
     }
-    review::patch(response).map(Said::Allowed)
+    review::patch(response).map(|patch| Said::Allowed(patch, shown))
 }
 
 #[cfg(test)]

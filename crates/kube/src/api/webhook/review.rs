@@ -4,20 +4,18 @@
 
 use super::hooks::Hook;
 use super::matching::Shown;
-use super::{At, Digest, Question};
+use super::{Digest, Question, callee};
 use crate::api::admission::{Attributes, Operation};
-use crate::api::connect;
 use crate::api::read::in_version;
 use crate::api::status::Status;
 use crate::api::{Call, Context};
 use crate::object;
 use crate::resource::Resource;
-use crate::store::{Key, Store};
+use crate::store::Store;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::Digest as _;
-use std::fmt::Write;
 
 /// The request of a review.
 pub(super) fn request(call: &Call<'_>, of: &Attributes<'_>, shown: &Shown) -> Value {
@@ -113,7 +111,8 @@ pub(super) fn question(
     mut request: Value,
 ) -> Result<Question, String> {
     let seconds = hook.value()["timeoutSeconds"].as_u64().unwrap_or(10);
-    let (url, at) = place(store, &hook.value()["clientConfig"], seconds, context)?;
+    let client = &hook.value()["clientConfig"];
+    let (url, at) = callee::place(store, client, seconds, context.entropy[1])?;
     let mut hash = sha2::Sha256::new();
     hash.update(hook.configuration());
     hash.update([0]);
@@ -123,7 +122,7 @@ pub(super) fn question(
     hash.update([0]);
     hash.update(request.to_string());
     let id: Digest = hash.finalize().into();
-    request["uid"] = json!(uid(&id, &context.entropy));
+    request["uid"] = json!(callee::uid(&id, &context.entropy));
     Ok(Question {
         id,
         url,
@@ -133,100 +132,6 @@ pub(super) fn question(
             "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request,
         }),
     })
-}
-
-/// A uid for one question of one request: the same each time that the request is carried out.
-fn uid(id: &Digest, entropy: &[u8; 32]) -> String {
-    let mut hash = sha2::Sha256::new();
-    hash.update(id);
-    hash.update(entropy);
-    let mut hex = String::new();
-    for byte in hash.finalize().iter().take(16) {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    format!(
-        "{}-{}-4{}-a{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
-}
-
-/// Where a webhook is, and the URL by which messages name it.
-fn place(
-    store: &Store,
-    client: &Value,
-    seconds: u64,
-    context: &Context<'_>,
-) -> Result<(String, At), String> {
-    let authorities = object::text(client, &["caBundle"]);
-    let authorities = STANDARD.decode(authorities).unwrap_or_default();
-    let text = |path: &[&str]| object::text(client, path);
-    if let Some(rest) = text(&["url"]).strip_prefix("https://") {
-        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) => (name, port.parse().unwrap_or(443)),
-            None => (host, 443),
-        };
-        let path = if path.starts_with('/') {
-            path.to_owned()
-        } else {
-            format!("/{path}")
-        };
-        let path = timed(&path, seconds);
-        let at = At {
-            host: name.to_owned(),
-            port,
-            name: name.to_owned(),
-            called: host.to_owned(),
-            path: path.clone(),
-            authorities,
-        };
-        return Ok((format!("https://{host}{path}"), at));
-    }
-    let (namespace, service) = (text(&["service", "namespace"]), text(&["service", "name"]));
-    let port = object::number(client, &["service", "port"]).unwrap_or(443);
-    let path = text(&["service", "path"]);
-    let path = timed(if path.is_empty() { "/" } else { path }, seconds);
-    let name = format!("{service}.{namespace}.svc");
-    let called = format!("{name}:{port}");
-    let url = format!("https://{called}{path}");
-    let told = |why: String| format!("Post {url:?}: {why}");
-    let found = store.get(&Key::new("services", namespace, service));
-    let found = found.ok_or_else(|| told(format!("service {service:?} not found")))?;
-    let ports = object::list(found, &["spec", "ports"]);
-    let Some(of) = ports.iter().find(|of| of["port"] == port) else {
-        return Err(told(format!(
-            "no service port {port} found for service {service:?}"
-        )));
-    };
-    let endpoints = store.get(&Key::new("endpoints", namespace, service));
-    let wanted = object::text(of, &["name"]);
-    let chosen =
-        endpoints.and_then(|endpoints| connect::endpoint(endpoints, wanted, context.entropy[1]));
-    let Some((host, port)) = chosen else {
-        return Err(told(format!(
-            "no endpoints available for service {service:?}"
-        )));
-    };
-    let at = At {
-        host,
-        port: u16::try_from(port).unwrap_or(443),
-        name,
-        called,
-        path,
-        authorities,
-    };
-    Ok((url, at))
-}
-
-/// A path that says how long the webhook may take.
-fn timed(path: &str, seconds: u64) -> String {
-    let joint = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{joint}timeout={seconds}s")
 }
 
 /// The response in a webhook's answer, if it is one to this question.

@@ -5,6 +5,7 @@ mod controllers;
 mod kinds;
 mod objects;
 mod reference;
+mod resuming;
 
 /// A deployment and its service.
 pub(crate) const APP: &str = r#"

@@ -55,7 +55,11 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: c, image: skylab.local/host, imagePullPolicy: IfNotPresent, command: [skylab, example-web]}
+      - name: c
+        image: skylab.local/host
+        imagePullPolicy: IfNotPresent
+        command: [skylab, example-web]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 ---
 apiVersion: v1
 kind: Service

@@ -144,6 +144,11 @@ fn nodes_and_streams() {
                 "",
                 InTime("No resources found"),
             ),
+            (
+                "rollout status deployment/web --timeout=60s",
+                "",
+                Prints("successfully rolled out"),
+            ),
         ],
     );
     let back = std::fs::read_to_string(cluster.folder.join("back")).unwrap();
@@ -181,9 +186,9 @@ fn forwarded(cluster: &Cluster, pod: &str, streams: &[(String, &str)]) -> String
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(forward.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    // kubectl goes on to write there, and dies if nobody reads.
+    let mut told = BufReader::new(forward.stdout.take().unwrap());
+    told.read_line(&mut line).unwrap();
     let address = line.split_whitespace().nth(2).unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let request = "GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n";
