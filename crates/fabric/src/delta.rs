@@ -47,6 +47,9 @@ pub fn changes<K: Ord + Clone, V: PartialEq>(
     old: &OrdMap<K, Arc<V>>,
     new: &OrdMap<K, Arc<V>>,
 ) -> Vec<Change<K, V>> {
+    if old.ptr_eq(new) {
+        return Vec::new();
+    }
     old.diff(new)
         .filter_map(|item| match item {
             DiffItem::Add(key, value) => Some(Change::Added(key.clone(), value.clone())),

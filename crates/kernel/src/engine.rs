@@ -75,7 +75,6 @@ impl Engine {
         self.touched.between(self.realised.fabric(), &desired);
         let plan = self.realised.plan(&desired);
         debug_assert_eq!(lint::faults(&plan, &self.realised), Vec::<String>::new());
-        tracing::debug!(changes = plan.changes.len(), "applying");
         let executed = self.kernel.execute(&plan, &self.realised, Mode::Strict);
         let refused = self.unbroken(executed)?;
         self.unsound.extend(refused.into_keys());

@@ -3,16 +3,19 @@
 //! A request's id stands in the field `request` of everything that happens for it: the call, the
 //! commit, the compilation and the application to the kernel.
 
+mod gathered;
+
+use gathered::Gathered;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -26,19 +29,28 @@ pub enum Echo {
     Stderr,
 }
 
+/// The log, begun. What it gathered is in the file when this is dropped; a lab that is killed loses the lines of its last
+/// moment, warnings and errors excepted.
+pub struct Logging(Arc<Gathered<File>>);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
 /// Starts logging to a file, appending.
 ///
 /// # Errors
 /// The file can't be opened, or logging was started before.
-pub fn start(path: &Path, echo: Echo) -> io::Result<()> {
+pub fn start(path: &Path, echo: Echo) -> io::Result<Logging> {
     let file = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .open(path)?;
-    let lines = JsonLines {
-        out: Mutex::new(file),
-    };
+    let out = Gathered::new(file);
+    let lines = JsonLines { out: out.clone() };
     let people = (echo == Echo::Stderr).then(|| {
         tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
@@ -51,15 +63,16 @@ pub fn start(path: &Path, echo: Echo) -> io::Result<()> {
         .with(lines.with_filter(LevelFilter::DEBUG))
         .with(people)
         .try_init()
-        .map_err(|error: TryInitError| io::Error::other(error))
+        .map_err(|error: TryInitError| io::Error::other(error))?;
+    Ok(Logging(out))
 }
 
 /// Writes events as JSON lines.
 struct JsonLines<W> {
-    out: Mutex<W>,
+    out: Arc<Gathered<W>>,
 }
 
-impl<S: Subscriber, W: Write + 'static> Layer<S> for JsonLines<W> {
+impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for JsonLines<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // Libraries' own chatter is not the lab's log.
         let target = event.metadata().target();
@@ -74,9 +87,8 @@ impl<S: Subscriber, W: Write + 'static> Layer<S> for JsonLines<W> {
         event.record(&mut fields);
         let mut line = Value::Object(fields.0).to_string();
         line.push('\n');
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full disk must not take the lab down: the line is lost.
-        let _ = out.write_all(line.as_bytes());
+        let urgent = *event.metadata().level() <= Level::WARN;
+        self.out.line(line.as_bytes(), urgent);
     }
 }
 
@@ -121,7 +133,7 @@ impl Visit for Fields {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::sync::Arc;
+    use std::sync::Mutex;
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -138,13 +150,13 @@ mod tests {
     #[test]
     fn a_line_is_one_object() {
         let out = Shared::default();
-        let layer = JsonLines {
-            out: Mutex::new(out.clone()),
-        };
+        let lines = Gathered::new(out.clone());
+        let layer = JsonLines { out: lines.clone() };
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(request = "r-1", took = 7_u64, "a \"quoted\"\nmessage");
         });
+        lines.flush();
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.lines().count(), 1);
         let line: Value = serde_json::from_str(&text).unwrap();

@@ -103,7 +103,8 @@ fn start(what: &'static str) -> impl FnOnce(io::Error) -> RunError {
 pub fn run(options: &Options, inside: Inside, ready: impl FnOnce(Ports)) -> Result<(), RunError> {
     options.state.create()?;
     let _lock = StateLock::take(&options.state)?;
-    log::start(&options.state.log(), options.echo).map_err(start("the log can't be opened"))?;
+    let _logging =
+        log::start(&options.state.log(), options.echo).map_err(start("the log can't be opened"))?;
     let credentials = Credentials::load_or_make(&options.state)?;
     let authority = Arc::new(Authority::load_or_make(&options.state)?);
     let store = Arc::new(Store::open(&options.state.store())?);

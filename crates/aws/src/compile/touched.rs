@@ -29,6 +29,9 @@ pub(super) fn differing<K: Ord + Clone, V: PartialEq>(
     new: &Table<K, V>,
     mut visit: impl FnMut(&K, &[&V]),
 ) {
+    if old.ptr_eq(new) {
+        return;
+    }
     for item in old.diff(new) {
         match item {
             DiffItem::Add(id, value) | DiffItem::Remove(id, value) => visit(id, &[value.as_ref()]),

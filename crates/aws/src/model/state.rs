@@ -104,6 +104,9 @@ fn changes_of<K, V>(
     K: Ord + Clone + ToString,
     V: PartialEq + Serialize,
 {
+    if old.ptr_eq(new) {
+        return;
+    }
     for item in old.diff(new) {
         let (key, value) = match item {
             DiffItem::Add(key, value) => (key, Some(value)),
