@@ -1,4 +1,4 @@
-//! The service controller of AWS's cloud controller manager: every Service of type LoadBalancer gets a classic load
+//! What the controllers of a control plane ask of AWS for its cluster: every Service of type LoadBalancer gets a classic load
 //! balancer, by AWS's public APIs alone.
 //!
 //! * `service`, `settings`: what a service asks for, parsed once from its spec and annotations;
@@ -22,6 +22,7 @@ mod run;
 mod service;
 mod settings;
 mod subnet;
+pub mod volume;
 
 pub use aws::Aws;
 pub use failure::Failure;

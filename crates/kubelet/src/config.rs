@@ -52,6 +52,8 @@ pub struct KubeletConfig {
     pub logs: PathBuf,
     /// The lab's own store of volumes: what lies below `/var/lib/skylab/volumes/` on every node.
     pub volumes: PathBuf,
+    /// Where the files of the cloud's disks are, each in a directory named after its id.
+    pub disks: PathBuf,
     /// How time goes.
     pub pace: Pace,
     /// How the kubelet's server proves who it is, and whom it trusts; without it there is no server.

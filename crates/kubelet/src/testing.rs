@@ -33,6 +33,7 @@ pub(crate) fn config() -> KubeletConfig {
         directory: "/nonexistent/kubelet".into(),
         logs: "/nonexistent/logs".into(),
         volumes: "/nonexistent/volumes".into(),
+        disks: "/nonexistent/disks".into(),
         pace: Pace::REAL,
         identity: None,
         port: PORT,

@@ -7,6 +7,7 @@ use super::security_group::wire_groups;
 use super::tag::wire_tags;
 use crate::model::instance::{Instance, InstanceState};
 use crate::model::network_interface::{NetworkInterface, PrivateAddress};
+use crate::model::volume::Volume;
 use crate::model::{State, elastic_ip, hostname, image, region};
 use wire::Timestamp;
 use wire::ec2;
@@ -165,18 +166,20 @@ pub(super) fn zone(state: &State, instance: &Instance) -> String {
         .unwrap_or_default()
 }
 
-fn wire_volume(state: &State, instance: &Instance) -> Option<ec2::InstanceBlockDeviceMapping> {
-    let volume = state.volumes.get(instance.root_volume.as_ref()?)?;
-    Some(ec2::InstanceBlockDeviceMapping {
+/// An instance's volumes, its root device first.
+fn wire_volumes(state: &State, instance: &Instance) -> Vec<ec2::InstanceBlockDeviceMapping> {
+    let volumes = instance.volumes().filter_map(|id| state.volumes.get(id));
+    let mapping = |volume: &std::sync::Arc<Volume>| ec2::InstanceBlockDeviceMapping {
         device_name: Some(volume.device.clone()),
         ebs: Some(ec2::EbsInstanceBlockDevice {
-            attach_time: Some(Timestamp(volume.created)),
+            attach_time: Some(Timestamp(volume.attached)),
             delete_on_termination: Some(volume.delete_on_termination),
             status: Some(ec2::AttachmentStatus::Attached),
             volume_id: Some(volume.id.to_string()),
             ..Default::default()
         }),
-    })
+    };
+    volumes.map(mapping).collect()
 }
 
 pub(super) fn wire_metadata(instance: &Instance) -> ec2::InstanceMetadataOptionsResponse {
@@ -224,7 +227,7 @@ pub(super) fn wire_instance(state: &State, instance: &Instance) -> ec2::Instance
     ec2::Instance {
         ami_launch_index: Some(instance.launch_index as i32),
         architecture: image.and_then(|image| image.architecture.parse().ok()),
-        block_device_mappings: wire_volume(state, instance).into_iter().collect(),
+        block_device_mappings: wire_volumes(state, instance),
         client_token: Some(instance.client_token.clone().unwrap_or_default()),
         cpu_options: Some(ec2::CpuOptions {
             core_count: Some((vcpus / 2).max(1)),

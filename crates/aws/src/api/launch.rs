@@ -8,7 +8,7 @@ use crate::model::instance::{
     self, CpuCredits, Instance, InstanceState, Launch, LaunchInterface, MetadataOptions,
 };
 use crate::model::launch_template::LaunchTemplate;
-use crate::model::volume::RootVolume;
+use crate::model::volume::{RootVolume, VolumeSpec};
 use crate::model::{
     Refusal, ReservationId, SecurityGroupId, launch_template, security_group, subnet, tag, vpc,
 };
@@ -278,59 +278,22 @@ fn root(mappings: &[ec2::BlockDeviceMapping]) -> Result<RootVolume, Refusal> {
             ));
         }
         let Some(ebs) = &mapping.ebs else { continue };
+        let spec = root.spec;
         root = RootVolume {
-            size: ebs.volume_size.unwrap_or(root.size),
-            kind: ebs.volume_type.map_or(root.kind, |kind| kind.to_string()),
-            iops: ebs.iops.or(root.iops),
-            throughput: ebs.throughput.or(root.throughput),
-            encrypted: ebs.encrypted.unwrap_or(root.encrypted),
+            spec: VolumeSpec {
+                size: ebs.volume_size.unwrap_or(spec.size),
+                kind: ebs.volume_type.map_or(spec.kind, |kind| kind.to_string()),
+                iops: ebs.iops.or(spec.iops),
+                throughput: ebs.throughput.or(spec.throughput),
+                encrypted: ebs.encrypted.unwrap_or(spec.encrypted),
+            },
             delete_on_termination: ebs
                 .delete_on_termination
                 .unwrap_or(root.delete_on_termination),
         };
     }
-    check_root(&root)?;
+    root.spec.check()?;
     Ok(root)
-}
-
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html>
-fn check_root(root: &RootVolume) -> Result<(), Refusal> {
-    let size = root.size;
-    if !(1..=16_384).contains(&size) {
-        return Err(Refusal::invalid_value(format!(
-            "Volume of size {size}GB is invalid"
-        )));
-    }
-    let provisioned = matches!(root.kind.as_str(), "io1" | "io2");
-    let kind = &root.kind;
-    let refuse = |message: String| Err(Refusal::new("InvalidParameterCombination", message));
-    match root.iops {
-        None if provisioned => {
-            return refuse(format!(
-                "The parameter iops must be specified for {kind} volumes."
-            ));
-        }
-        Some(_) if !provisioned && kind != "gp3" => {
-            return refuse(format!(
-                "The parameter iops is not supported for {kind} volumes."
-            ));
-        }
-        Some(iops) if iops < 100 || (kind == "gp3" && !(3000..=80_000).contains(&iops)) => {
-            return Err(Refusal::invalid_value(format!(
-                "Volume iops of {iops} is invalid for {kind}"
-            )));
-        }
-        _ => {}
-    }
-    match root.throughput {
-        Some(_) if kind != "gp3" => refuse(format!(
-            "The parameter throughput is not supported for {kind} volumes."
-        )),
-        Some(throughput) if !(125..=2000).contains(&throughput) => Err(Refusal::invalid_value(
-            format!("Volume throughput of {throughput} is invalid for {kind}"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn interfaces(

@@ -34,6 +34,7 @@ regional! {
     route_table::RouteTable,
     security_group::SecurityGroup,
     subnet::Subnet,
+    volume::Volume,
     vpc::Vpc,
 }
 

@@ -37,3 +37,4 @@ mod sequences;
 mod target_group;
 mod template;
 mod tokens;
+mod volume;

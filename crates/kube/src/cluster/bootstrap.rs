@@ -64,18 +64,6 @@ pub(super) fn fill(
             }),
         );
     }
-    put(
-        "storageclasses.storage.k8s.io",
-        json!({
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": {
-                "name": "standard",
-                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-            },
-            "provisioner": "skylab.local/host-path",
-            "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
-        }),
-    );
     for (name, rules) in roles() {
         put("clusterroles.rbac.authorization.k8s.io", role(name, &rules));
     }

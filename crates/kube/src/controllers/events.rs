@@ -82,6 +82,11 @@ pub async fn record(
 /// Which controller tells of an object of a kind, for some reason.
 fn component(client: &Client, about: &Value, reason: &str) -> String {
     let kind = object::text(about, &["kind"]);
+    let agent = client.agent();
+    // Drivers, whose names are domains, and what attaches their volumes, tell in their own name.
+    if agent.contains('.') || agent == "attachdetach-controller" {
+        return agent.to_owned();
+    }
     match kind {
         "PodDisruptionBudget" => "controllermanager".to_owned(),
         "CronJob" => "cronjob-controller".to_owned(),
@@ -89,9 +94,7 @@ fn component(client: &Client, about: &Value, reason: &str) -> String {
             "TaintManagerEviction" => "taint-eviction-controller".to_owned(),
             "NodeNotReady" => "node-controller".to_owned(),
             // Other schedulers have their own names.
-            _ if client.agent().ends_with("-scheduler") && client.agent() != "kube-scheduler" => {
-                client.agent().to_owned()
-            }
+            _ if agent.ends_with("-scheduler") && agent != "kube-scheduler" => agent.to_owned(),
             _ => "default-scheduler".to_owned(),
         },
         "Node" => "node-controller".to_owned(),

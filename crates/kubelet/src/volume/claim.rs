@@ -1,6 +1,7 @@
 //! Claims for persistent volumes.
 //! <https://kubernetes.io/docs/concepts/storage/persistent-volumes/>
 
+use super::disk::Disk;
 use super::{Failure, Making, Source, blocking, host_path, in_store};
 use crate::pod::HostPath;
 use cri::MountSource;
@@ -42,6 +43,10 @@ impl Making<'_> {
             return Err(Failure::SetUp(
                 "volume has volumeMode Block, but its plugin supports file systems only".to_owned(),
             ));
+        }
+        if let Some(disk) = Disk::of(volume) {
+            let attached = self.attached(&disk).await?;
+            return Ok(self.stored(attached).await?);
         }
         let (path, kind) = match (&spec["hostPath"], &spec["local"]) {
             (Value::Object(source), _) => (&source["path"], source.get("type")),

@@ -3,11 +3,12 @@
 //!
 //! Modelled: `emptyDir`, `configMap`, `secret`, `downwardAPI`, `projected`, `hostPath`,
 //! `persistentVolumeClaim` and generic `ephemeral` ones, where the persistent volume is a `hostPath` or
-//! `local` one. Not modelled: CSI and the in-tree plugins of clouds; block devices; huge pages as an
+//! `local` one, or a disk of EBS. Not modelled: CSI beyond that and the plugins of other clouds; block devices; huge pages as an
 //! `emptyDir`'s medium.
 
 mod atomic;
 mod claim;
+mod disk;
 mod empty_dir;
 mod host_path;
 mod ownership;

@@ -261,6 +261,7 @@ impl World {
             directory: self.folder.join("kubelet"),
             logs: self.folder.join("logs"),
             volumes: self.folder.join("volumes"),
+            disks: self.folder.join("disks"),
             pace: Pace {
                 timers: 10,
                 probes: 1,

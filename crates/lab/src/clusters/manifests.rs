@@ -15,6 +15,15 @@ pub(super) const KUBE_PROXY: &str = include_str!("manifests/kube-proxy.yaml");
 pub(super) const NETWORK_POLICY: &str = include_str!("manifests/network-policy.yaml");
 /// The cluster's names.
 pub(super) const COREDNS: &str = include_str!("manifests/coredns.yaml");
+/// Plain clusters' class of volumes: directories of nodes.
+pub(super) const HOST_PATH: &str = include_str!("manifests/host-path.yaml");
+/// EKS's class of volumes.
+const GP2: &str = include_str!("manifests/gp2.yaml");
+
+/// EKS's class of volumes, the default one or not.
+pub(super) fn gp2(default: bool) -> Vec<Value> {
+    documents(&GP2.replace("${DEFAULT}", &default.to_string()))
+}
 
 /// What differs between clusters.
 #[derive(Clone, Debug)]
@@ -96,7 +105,11 @@ pub(super) fn objects(manifest: &str, values: &Values) -> Vec<Value> {
         .replace("${PODS}", &values.pods)
         .replace("${KUBE_PROXY}", &values.images.of("kube-proxy"))
         .replace("${COREDNS}", &values.images.of("coredns"));
-    let documents = serde_norway::Deserializer::from_str(&text).map(Value::deserialize);
+    documents(&text)
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let documents = serde_norway::Deserializer::from_str(text).map(Value::deserialize);
     // A test reads them all.
     documents.filter_map(Result::ok).collect()
 }
@@ -115,13 +128,18 @@ mod tests {
             pods: "10.244.0.0/16".to_owned(),
             images: Images::Host,
         };
-        for manifest in [KUBE_PROXY, NETWORK_POLICY, COREDNS] {
+        for manifest in [KUBE_PROXY, NETWORK_POLICY, COREDNS, HOST_PATH, GP2] {
             let objects = objects(manifest, &values);
             assert_eq!(objects.len(), manifest.split("\n---\n").count());
             for object in objects {
                 assert!(object["kind"].is_string(), "{object}");
-                assert!(!object.to_string().contains("${"), "{object}");
+                let filled = manifest == GP2 || !object.to_string().contains("${");
+                assert!(filled, "{object}");
             }
         }
+        let class = &gp2(true)[0];
+        let default =
+            &class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"];
+        assert_eq!(default, "true");
     }
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod control_plane;
+mod disks;
 mod eks;
 mod error;
 mod journal;
@@ -128,6 +129,9 @@ impl Clusters {
         if this.ground.cloud.packets() {
             let following = eks::follow(this.clone(), Arc::new(records));
             this.ground.runtime.spawn(following);
+            let folder = this.ground.volumes.join(disks::FOLDER);
+            let tidying = disks::tidy(this.ground.cloud.clone(), folder);
+            this.ground.runtime.spawn(tidying);
         }
         Ok(this)
     }

@@ -25,7 +25,7 @@ pub(super) fn volume(view: &dyn View, claim: &Value, outcome: &mut Outcome) {
         let told = format!("storageclass.storage.k8s.io {name:?} not found");
         return failed(claim, told, outcome);
     };
-    let provisioner = object::text(&class, "/provisioner");
+    let provisioner = migrated(object::text(&class, "/provisioner"));
     if provisioner.starts_with("kubernetes.io/") {
         let told = format!("no volume plugin matched name: {provisioner}");
         return failed(claim, told, outcome);
@@ -64,6 +64,15 @@ pub(super) fn volume(view: &dyn View, claim: &Value, outcome: &mut Outcome) {
                 outcome.push(change(CLAIMS, claim, patch));
             }
         }
+    }
+}
+
+/// The provisioner that does the work of one that Kubernetes itself had once.
+/// <https://kubernetes.io/docs/concepts/storage/volumes/#aws-ebs-csi-migration>
+fn migrated(provisioner: &str) -> &str {
+    match provisioner {
+        "kubernetes.io/aws-ebs" => "ebs.csi.aws.com",
+        other => other,
     }
 }
 

@@ -141,12 +141,12 @@ fn check(state: &State, context: &Context, launch: &Launch) -> Result<(), Refusa
             "Invalid availability zone: [{zone}]"
         )));
     }
-    if launch.root.size < volume::SMALLEST_ROOT {
+    if launch.root.spec.size < volume::SMALLEST_ROOT {
         return Err(Refusal::new(
             "InvalidBlockDeviceMapping",
             format!(
                 "Volume of size {}GB is smaller than the image's snapshot, expect size >= {}GB",
-                launch.root.size,
+                launch.root.spec.size,
                 volume::SMALLEST_ROOT
             ),
         ));
@@ -225,6 +225,7 @@ fn start_one(
         vpc: primary.vpc,
         interfaces: Vec::new(),
         root_volume: Some(volume),
+        data_volumes: Vec::new(),
         key_name: launch.key_name.clone(),
         user_data: launch.user_data.clone(),
         state: InstanceState::Pending,
@@ -332,20 +333,24 @@ fn root_volume(
     zone: &str,
 ) -> VolumeId {
     let id = VolumeId::fresh(&state.digits());
-    let root = launch.root.clone();
+    let RootVolume {
+        spec,
+        delete_on_termination,
+    } = launch.root.clone();
     let volume = Volume {
         id: id.clone(),
         region: context.region.clone(),
         zone: zone.to_owned(),
-        size: root.size,
-        kind: root.kind,
-        iops: root.iops,
-        throughput: root.throughput,
-        encrypted: root.encrypted,
+        size: spec.size,
+        kind: spec.kind,
+        iops: spec.iops,
+        throughput: spec.throughput,
+        encrypted: spec.encrypted,
         created: context.now,
+        attached: context.now,
         instance: Some(instance.clone()),
         device: "/dev/xvda".to_owned(),
-        delete_on_termination: root.delete_on_termination,
+        delete_on_termination,
     };
     state.volumes.insert(id.clone(), Arc::new(volume));
     id

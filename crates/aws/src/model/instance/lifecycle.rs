@@ -177,19 +177,26 @@ pub fn finish_transitions(state: &mut State, now: i64) {
 }
 
 fn forget_volumes(state: &mut State, instance: &InstanceId) {
-    let of_instance = state
-        .volumes
-        .values()
-        .filter(|volume| volume.instance.as_ref() == Some(instance));
-    let volumes: Vec<_> = of_instance
-        .map(|volume| (volume.id.clone(), volume.delete_on_termination))
-        .collect();
+    let Some(instance) = state.instances.get_mut(instance).map(Arc::make_mut) else {
+        return;
+    };
+    let ids: Vec<VolumeId> = instance.volumes().cloned().collect();
+    instance.data_volumes.clear();
+    let goes = |id: &VolumeId| {
+        state
+            .volumes
+            .get(id)
+            .is_some_and(|of| of.delete_on_termination)
+    };
+    let volumes: Vec<_> = ids.into_iter().map(|id| (id.clone(), goes(&id))).collect();
     for (id, goes) in volumes {
         if goes {
             state.volumes.remove(&id);
             tag::remove_all(state, id.as_str());
         } else if let Some(volume) = state.volumes.get_mut(&id) {
-            Arc::make_mut(volume).instance = None;
+            let volume = Arc::make_mut(volume);
+            volume.instance = None;
+            volume.device.clear();
         }
     }
 }

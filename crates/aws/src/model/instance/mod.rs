@@ -39,6 +39,9 @@ pub struct Instance {
     pub interfaces: Vec<NetworkInterfaceId>,
     /// Its root volume.
     pub root_volume: Option<VolumeId>,
+    /// The volumes that were attached to it, in that order.
+    #[serde(default)]
+    pub data_volumes: Vec<VolumeId>,
     /// The name of its key pair.
     pub key_name: Option<String>,
     /// Its user data, decoded.
@@ -77,6 +80,13 @@ pub struct Instance {
     pub ebs_optimized: bool,
     /// CPU credits, where its type has them.
     pub credits: Option<CpuCredits>,
+}
+
+impl Instance {
+    /// Its volumes, the root device first.
+    pub fn volumes(&self) -> impl Iterator<Item = &VolumeId> {
+        self.root_volume.iter().chain(&self.data_volumes)
+    }
 }
 
 /// An instance's state.

@@ -143,13 +143,23 @@ pub(super) fn table(
         .map(|object| {
             let mut cells = Vec::new();
             if named {
-                cells.push(json!(object::name(object)));
+                cells.push(json!(name(object)));
             }
             cells.extend((printer.cells)(object, now));
             row(cells, object, wanted)
         })
         .collect();
     document(meta, &columns, &rows)
+}
+
+/// What stands under "Name": an object's name and, with a class of volumes, whether it is the default one.
+fn name(object: &Value) -> String {
+    let name = object::name(object);
+    let default = &object["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"];
+    if object["kind"] == "StorageClass" && default == "true" {
+        return format!("{name} (default)");
+    }
+    name.to_owned()
 }
 
 /// An object's row.

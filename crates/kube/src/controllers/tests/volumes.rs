@@ -3,6 +3,20 @@
 use super::*;
 use crate::object;
 
+/// A world with the class of volumes that plain clusters begin with.
+fn world<const N: usize>() -> World<N> {
+    let world = World::new();
+    let class = json!({
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "skylab.local/host-path", "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    world.create("storageclasses.storage.k8s.io", &class);
+    world
+}
+
 fn claim(name: &str) -> Value {
     json!({"metadata": {"name": name}, "spec": {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
@@ -18,7 +32,7 @@ fn pod(name: &str, claim: &str) -> Value {
 /// it are placed there, and it goes when nobody uses it.
 #[test]
 fn a_claim_follows_its_pod_and_pods_follow_their_claim() {
-    let world = World::<2>::new();
+    let world = world::<2>();
     world.node("n1");
     world.node("n2");
     let made = world.create("persistentvolumeclaims", &claim("data"));
@@ -72,7 +86,7 @@ fn a_claim_follows_its_pod_and_pods_follow_their_claim() {
 /// K8S-RUN: a pod waits for its claims, and a volume that people made is found for a class that waits.
 #[test]
 fn pods_wait_for_claims_and_take_what_is_there() {
-    let world = World::<3>::new();
+    let world = world::<3>();
     world.node("n1");
     world.node("n2");
     world.create("pods", &pod("p", "data"));
@@ -115,7 +129,7 @@ fn pods_wait_for_claims_and_take_what_is_there() {
 /// K8S-RUN: a stateful set's pods each get a claim and a volume.
 #[test]
 fn stateful_pods_have_volumes_of_their_own() {
-    let world = World::<4>::new();
+    let world = world::<4>();
     world.node("n1");
     let template = claim("data");
     world.create(
@@ -143,7 +157,7 @@ fn stateful_pods_have_volumes_of_their_own() {
 /// K8S-API: claims and volumes that can't be are refused in upstream's words.
 #[test]
 fn what_cannot_be_is_refused() {
-    let world = World::<5>::new();
+    let world = world::<5>();
     let refused = |kind: &str, object: Value| {
         let kind = resource(kind).unwrap();
         let mut object = object;

@@ -29,7 +29,7 @@ use super::{ClusterError, Ground, audit, journal};
 use crate::store::Record;
 use aws::model::RecordChange;
 use aws::model::State;
-use aws::model::eks::Cluster;
+use aws::model::eks::{Cluster, Version};
 use definition::Secrets;
 use fabric::HostId;
 use kube::object;
@@ -44,6 +44,13 @@ use webhook::Webhooks;
 const SECRETS: &str = "kube-eks";
 /// The port of a cluster's API.
 const PORT: u16 = 443;
+
+/// Since this version EKS's class of volumes is not the default one.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions-standard.html>
+const NO_DEFAULT_CLASS: Version = Version(30);
+/// Since this version a control plane makes no volumes: a driver that users install does.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/ebs-csi.html>
+const NO_VOLUMES_OF_ITS_OWN: Version = Version(23);
 
 /// What a cluster is called among all of the lab's.
 fn key(region: &str, name: &str) -> String {
@@ -112,8 +119,8 @@ async fn start(
     let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
     plane.add(ground, drain::run(of, cloud, cluster.key.clone()));
     webhooks(ground, &mut plane, cluster, &secrets.certificates).await?;
-    if fresh && cluster.bootstrap_addons {
-        install(&plane, &definition).await?;
+    if fresh {
+        install(&plane, &definition, cluster).await?;
     }
     let (of, cloud) = (plane.cluster.clone(), ground.cloud.clone());
     let admitting = admission::run(of, cloud, cluster.key.clone());
@@ -125,8 +132,13 @@ async fn start(
         cluster: cluster.key.name.clone(),
         vpc: cluster.vpc.to_string(),
     };
-    let serving = cloud_controller::run(plane.cluster.clone(), caller, home);
+    let serving = cloud_controller::run(plane.cluster.clone(), caller, home.clone());
     plane.add(ground, serving);
+    if cluster.version < NO_VOLUMES_OF_ITS_OWN {
+        let caller = role::RoleCaller::new(ground.clone(), cluster.key.clone());
+        let volumes = cloud_controller::volume::run(plane.cluster.clone(), caller, home);
+        plane.add(ground, volumes);
+    }
     let running = Running {
         kind: Kind::Eks(definition),
         nodes: BTreeMap::new(),
@@ -185,8 +197,18 @@ fn secrets(
     Ok((made, true))
 }
 
-/// Puts into a new cluster what EKS does where nobody asks for add-ons.
-async fn install(plane: &ControlPlane, definition: &Definition) -> Result<(), ClusterError> {
+/// Puts into a new cluster what EKS does: a class of volumes, and its add-ons where nobody keeps them off.
+async fn install(
+    plane: &ControlPlane,
+    definition: &Definition,
+    cluster: &Cluster,
+) -> Result<(), ClusterError> {
+    let class = manifests::gp2(cluster.version < NO_DEFAULT_CLASS);
+    let installed = manifests::install_all(&plane.cluster, class).await;
+    installed.map_err(|status| ClusterError::Addons(status.message))?;
+    if !cluster.bootstrap_addons {
+        return Ok(());
+    }
     for name in ["vpc-cni", "kube-proxy", "coredns"] {
         let objects = addons::objects(definition, name, None, &Value::Null);
         let installed = manifests::install_all(&plane.cluster, objects).await;

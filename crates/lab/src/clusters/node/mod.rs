@@ -8,6 +8,7 @@ mod place;
 pub(super) use machine::capacity;
 pub(super) use place::{HostPlace, NamedPlace};
 
+use super::disks;
 use super::{ClusterError, Ground};
 use crate::caller::Lookup;
 use ::image::{NodeImages, Registries};
@@ -202,6 +203,7 @@ fn config(ground: &Ground, spec: Spec, directory: &std::path::Path) -> KubeletCo
         directory: directory.join(KUBELET),
         logs: directory.join("logs"),
         volumes: ground.volumes.join(&spec.cluster),
+        disks: ground.volumes.join(disks::FOLDER),
         pace: match ground.pace {
             kube::api::Pace::Fast => Pace {
                 timers: 10,

@@ -72,6 +72,7 @@ pub(super) fn install(
     for manifest in [
         manifests::KUBE_PROXY,
         manifests::NETWORK_POLICY,
+        manifests::HOST_PATH,
         manifests::COREDNS,
     ] {
         let installing = manifests::install(cluster, manifest, &values);

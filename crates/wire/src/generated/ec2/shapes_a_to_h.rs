@@ -165,6 +165,13 @@ shape! { response AttachNetworkInterfaceResult {
     network_card_index: Option<i32> = "", "networkCardIndex";
 }  }
 
+shape! { request AttachVolumeRequest {
+    device: String = "Device", "Device";
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    instance_id: String = "InstanceId", "InstanceId";
+    volume_id: String = "VolumeId", "VolumeId";
+} refuses ["EbsCardIndex"] }
+
 shape! { response AttachmentEnaSrdSpecification {
     ena_srd_enabled: Option<bool> = "", "enaSrdEnabled";
     ena_srd_udp_specification: Option<AttachmentEnaSrdUdpSpecification> = "", "enaSrdUdpSpecification";
@@ -528,6 +535,18 @@ shape! { request CreateTagsRequest {
     tags: Vec<Tag> = "Tag", "Tag";
 }  }
 
+shape! { request CreateVolumeRequest {
+    availability_zone: Option<String> = "AvailabilityZone", "AvailabilityZone";
+    client_token: Option<String> = "ClientToken", "ClientToken";
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    encrypted: Option<bool> = "Encrypted", "encrypted";
+    iops: Option<i32> = "Iops", "Iops";
+    size: Option<i32> = "Size", "Size";
+    tag_specifications: Vec<TagSpecification> = "TagSpecification", "TagSpecification";
+    throughput: Option<i32> = "Throughput", "Throughput";
+    volume_type: Option<VolumeType> = "VolumeType", "VolumeType";
+} refuses ["AvailabilityZoneId", "KmsKeyId", "MultiAttachEnabled", "Operator", "OutpostArn", "SnapshotId", "VolumeInitializationRate"] }
+
 shape! { request CreateVpcRequest {
     amazon_provided_ipv6_cidr_block: Option<bool> = "AmazonProvidedIpv6CidrBlock", "amazonProvidedIpv6CidrBlock";
     cidr_block: Option<String> = "CidrBlock", "CidrBlock";
@@ -677,6 +696,11 @@ shape! { request DeleteTagsRequest {
     dry_run: Option<bool> = "DryRun", "dryRun";
     resources: Vec<String> = "ResourceId", "resourceId";
     tags: Vec<Tag> = "Tag", "tag";
+}  }
+
+shape! { request DeleteVolumeRequest {
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    volume_id: String = "VolumeId", "VolumeId";
 }  }
 
 shape! { request DeleteVpcRequest {
@@ -1111,6 +1135,14 @@ shape! { request DetachNetworkInterfaceRequest {
     attachment_id: String = "AttachmentId", "attachmentId";
     dry_run: Option<bool> = "DryRun", "dryRun";
     force: Option<bool> = "Force", "force";
+}  }
+
+shape! { request DetachVolumeRequest {
+    device: Option<String> = "Device", "Device";
+    dry_run: Option<bool> = "DryRun", "dryRun";
+    force: Option<bool> = "Force", "Force";
+    instance_id: Option<String> = "InstanceId", "InstanceId";
+    volume_id: String = "VolumeId", "VolumeId";
 }  }
 
 shape! { response DhcpConfiguration {

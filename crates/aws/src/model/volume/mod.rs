@@ -1,24 +1,23 @@
-//! EBS volumes, as far as instances' root devices need them.
+//! EBS volumes: instances' root devices, and those that are made and attached beside them.
+//!
+//! A volume is a record: a guest sees no block device of it. What keeps files in one (a cluster's kubelet)
+//! does so under its id.
+//! <https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volumes.html>
+
+mod lifecycle;
+mod spec;
+
+pub use lifecycle::{attach, create, delete, detach, find, unknown};
+pub use spec::{SMALLEST_ROOT, VolumeSpec};
 
 use super::*;
 use serde::{Deserialize, Serialize};
 
-/// The smallest root volume, in GiB: that of the images.
-pub const SMALLEST_ROOT: i32 = 8;
-
 /// A root volume to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RootVolume {
-    /// Its size in GiB.
-    pub size: i32,
-    /// `gp3` and the like.
-    pub kind: String,
-    /// Its operations a second, unless its type's own.
-    pub iops: Option<i32>,
-    /// Its megabytes a second, unless its type's own.
-    pub throughput: Option<i32>,
-    /// Whether it is encrypted.
-    pub encrypted: bool,
+    /// What it is.
+    pub spec: VolumeSpec,
     /// Whether it goes with its instance.
     pub delete_on_termination: bool,
 }
@@ -26,11 +25,7 @@ pub struct RootVolume {
 impl Default for RootVolume {
     fn default() -> Self {
         Self {
-            size: SMALLEST_ROOT,
-            kind: "gp3".to_owned(),
-            iops: None,
-            throughput: None,
-            encrypted: false,
+            spec: VolumeSpec::default(),
             delete_on_termination: true,
         }
     }
@@ -58,9 +53,12 @@ pub struct Volume {
     pub encrypted: bool,
     /// When it was made, in seconds since 1970.
     pub created: i64,
+    /// When it was attached, in seconds since 1970.
+    #[serde(default)]
+    pub attached: i64,
     /// The instance it is attached to.
     pub instance: Option<InstanceId>,
-    /// The device's name there.
+    /// The device's name there; empty where it is attached to none.
     pub device: String,
     /// Whether it goes with its instance.
     pub delete_on_termination: bool,
