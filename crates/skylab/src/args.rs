@@ -182,7 +182,7 @@ pub(crate) struct Demo {
     /// Which
     #[arg(value_enum, default_value_t = Walkthrough::Vpc)]
     pub(crate) walkthrough: Walkthrough,
-    /// Build the network and leave it
+    /// Leave what was built
     #[arg(long)]
     pub(crate) keep: bool,
 }
@@ -191,6 +191,8 @@ pub(crate) struct Demo {
 pub(crate) enum Walkthrough {
     /// An AWS VPC: figure 6-7
     Vpc,
+    /// Amazon EKS: a cluster, its load balancers and an ingress, by aws and kubectl
+    Eks,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,5 +8,6 @@ use lab::paths::StateDir;
 pub(crate) fn run(state: Option<&StateDir>, args: &Demo) -> Result<u8, Failure> {
     match args.walkthrough {
         Walkthrough::Vpc => demo::vpc(state, args.keep),
+        Walkthrough::Eks => demo::eks::run(state, args.keep),
     }
 }

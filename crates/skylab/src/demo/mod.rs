@@ -4,6 +4,7 @@
 //! claim is tried with packets and asked of the model; a demo fails when the two disagree or either
 //! isn't as the chapter has it.
 
+pub(crate) mod eks;
 mod figure;
 mod proof;
 mod stage;

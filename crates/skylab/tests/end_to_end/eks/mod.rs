@@ -1,5 +1,6 @@
 //! EKS as its users meet it: `aws eks` and an unmodified `kubectl`.
 
+mod chapter;
 mod control_plane;
 mod eksctl;
 mod failures;
