@@ -25,6 +25,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
@@ -46,8 +47,13 @@ async fn serve() -> io::Result<()> {
     let port = variable("PORT", "8080").parse().map_err(io::Error::other)?;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
     println!("Server started on port {port}");
+    // The first process of a container is ended by no signal that it doesn't take.
+    let mut ended = signal(SignalKind::terminate())?;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            _ = ended.recv() => return Ok(()),
+        };
         tokio::spawn(async move {
             let served = http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service_fn(answer))
