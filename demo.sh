@@ -3,6 +3,7 @@
 #
 #   ./demo.sh          figure 6-7 on real packets, from start to cleanup
 #   ./demo.sh --keep   build it in your lab and leave it there to look around
+#   ./demo.sh eks      an EKS cluster, its load balancers and an ingress; wants aws and kubectl 1.30 or newer
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,4 +15,4 @@ if ! command -v cc >/dev/null; then
 fi
 
 cargo build --release --locked --package skylab
-exec target/release/skylab demo vpc "$@"
+exec target/release/skylab demo "$@"

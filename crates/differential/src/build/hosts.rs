@@ -116,6 +116,7 @@ impl Builder {
             vpc: interface.vpc.clone(),
             interfaces: vec![interface.id.clone()],
             root_volume: None,
+            data_volumes: Vec::new(),
             key_name: None,
             user_data: None,
             state: InstanceState::Running,
