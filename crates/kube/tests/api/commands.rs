@@ -145,6 +145,12 @@ async fn kubectl_makes_what_it_can_make() {
         return;
     };
     shell.node("n1").await;
+    let class = json!({
+        "metadata": {"name": "standard"}, "provisioner": "example.com/disks",
+        "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
+    });
+    let classes = "/apis/storage.k8s.io/v1/storageclasses";
+    shell.world.create(classes, &class).await;
     let mut wrong = Vec::new();
     for line in [
         "run web --image=web:1 --labels=app=web --port=80 --env=A=b",
