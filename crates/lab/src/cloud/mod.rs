@@ -5,7 +5,6 @@
 //! at once and changes nothing. Readers never come here: they take the published [`Snapshot`].
 
 mod committer;
-mod gather;
 mod group;
 mod health;
 mod owner;

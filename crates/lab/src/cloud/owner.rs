@@ -1,7 +1,6 @@
 //! The owner's loop: carry out, commit, compile, apply, publish, answer.
 
 use super::committer::Committer;
-use super::gather::Gathering;
 use super::group::{Group, LIMIT};
 use super::packets::Packets;
 use super::{Backing, Failure, Health, Rules, Snapshot, Work};
@@ -71,7 +70,6 @@ pub(super) struct Owned {
     rules: Rules,
     /// When the next timed transition is due, in seconds since 1970.
     due: Option<i64>,
-    gathering: Gathering,
 }
 
 impl Owned {
@@ -96,7 +94,6 @@ impl Owned {
             metrics,
             rules,
             due: Some(0),
-            gathering: Gathering::new(Instant::now()),
         }
     }
 
@@ -138,7 +135,6 @@ impl Owned {
     fn turn(&mut self, first: Work, work: &Receiver<Work>) -> bool {
         let mut next = Some(first);
         let mut group = Group::begin(&self.snapshot.state);
-        self.gathering.begin(Instant::now());
         while let Some(piece) = next.take() {
             match piece {
                 Work::Change { request, operation } => group.step(request, operation),
@@ -152,26 +148,11 @@ impl Owned {
                 }
             }
             if group.len() < LIMIT {
-                next = work
-                    .try_recv()
-                    .ok()
-                    .or_else(|| self.wait_for_more(group.len(), work));
+                next = work.try_recv().ok();
             }
         }
-        let len = group.len();
         self.finish(group);
-        self.gathering.answered(len, Instant::now());
         true
-    }
-
-    /// Waits a moment for changes that can share a group's commit.
-    fn wait_for_more(&mut self, len: usize, work: &Receiver<Work>) -> Option<Work> {
-        let patience = self.gathering.patience(len, Instant::now())?;
-        let more = work.recv_timeout(patience).ok();
-        if more.is_none() {
-            self.gathering.nobody_came(len);
-        }
-        more
     }
 
     fn other(&mut self, work: Work) -> bool {
